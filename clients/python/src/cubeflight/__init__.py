@@ -1,0 +1,46 @@
+"""Sentinel-2 time series over Arrow Flight, as an xarray DataTree.
+
+>>> import cubeflight
+>>> with cubeflight.connect("grpc://localhost:50051") as client:  # doctest: +SKIP
+...     cube = client.search("33TVN", datetime="2021-01-01/2022-01-01", bands=["B08", "SCL"])
+...     cube.datatree["measurements/reflectance/r10m"]["b08"]
+"""
+
+from ._client import Client, connect
+from ._errors import (
+    CubeflightError,
+    DataLoss,
+    FailedPrecondition,
+    IncompleteStream,
+    InternalError,
+    InvalidRequest,
+    NotFound,
+    PermissionDenied,
+    ProtocolError,
+    ResourceExhausted,
+    Unauthenticated,
+    Unavailable,
+)
+from ._result import Missing, SearchResult, StepError
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Client",
+    "CubeflightError",
+    "DataLoss",
+    "FailedPrecondition",
+    "IncompleteStream",
+    "InternalError",
+    "InvalidRequest",
+    "Missing",
+    "NotFound",
+    "PermissionDenied",
+    "ProtocolError",
+    "ResourceExhausted",
+    "SearchResult",
+    "StepError",
+    "Unauthenticated",
+    "Unavailable",
+    "connect",
+]

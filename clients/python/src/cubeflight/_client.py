@@ -1,0 +1,190 @@
+"""The connection to a server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Any
+
+import pyarrow.flight as fl
+
+from . import _request
+from ._cube import Builder
+from ._errors import ProtocolError, translated
+from ._result import SearchResult
+
+_SCHEMES = ("grpc://", "grpc+tcp://", "grpc+tls://", "grpc+unix://")
+_BANDS = ("B02", "B03", "B04", "B08", "SCL")
+_REUSE = "arrow-flight-reuse-connection://"
+
+
+def connect(url: str, token: str | None = None, **options: Any) -> Client:
+    """Opens a connection.
+
+    Args:
+        url: ``grpc://host:port``, ``grpc+tcp://host:port`` or, encrypted, ``grpc+tls://host:port``.
+        token: bearer token, sent with every call.
+        options: passed on to :class:`pyarrow.flight.FlightClient` (``tls_root_certs``, ...).
+    """
+    return Client(url, token, **options)
+
+
+class Client:
+    """A connection; use it as a context manager or call :meth:`close`."""
+
+    def __init__(self, url: str, token: str | None = None, **options: Any) -> None:
+        if not url.startswith(_SCHEMES):
+            raise ValueError(f"url must start with one of {', '.join(_SCHEMES)}: {url!r}")
+        if token is not None and not (token.isascii() and token.isprintable() and token):
+            raise ValueError("token must be printable ASCII text")
+        self._url = url
+        self._options = options
+        self._headers = [(b"authorization", f"Bearer {token}".encode())] if token else []
+        with translated():
+            self._flight = fl.FlightClient(url, **options)
+
+    def __repr__(self) -> str:
+        return f"<cubeflight.Client {self._url}>"
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connection; a second call does nothing."""
+        self._flight.close()
+
+    def plan(self, tile: str, **arguments: Any) -> dict[str, Any]:
+        """What :meth:`search` with the same arguments would read, without reading pixels."""
+        timeout = arguments.pop("timeout", None)
+        info = self._info(_arguments(tile, arguments), timeout)
+        return _request.decode_plan(info.app_metadata)
+
+    def search(
+        self,
+        tile: str,
+        datetime: _request.TimeRange = None,
+        bands: str | Iterable[str] = _BANDS,
+        bounds: Sequence[float] | None = None,
+        crs: str | int | None = None,
+        *,
+        collection: str = "sentinel-2-l2a",
+        align: str | None = None,
+        cloud_cover: float | None = None,
+        product_ids: Iterable[str] | None = None,
+        radiometry: str | None = None,
+        on_error: str | None = None,
+        max_message_bytes: int | None = None,
+        timeout: float | None = None,
+    ) -> SearchResult:
+        """Reads a cube into memory.
+
+        Args:
+            tile: MGRS tile, ``"33TVN"``.
+            datetime: datatake start, both ends included: ``"2021-01-01/2022-01-01"``,
+                ``"2022-10-05"`` (the whole day), or a pair of dates of which one may be None.
+            bands: ``"B08"`` (native resolution), ``"B02_60m"``, ``"SCL"``, or an EOPF path.
+            bounds: minx, miny, maxx, maxy; None for the whole tile.
+            crs: CRS of bounds, ``"EPSG:4326"`` or 4326 (x is longitude); None for the tile's UTM.
+            collection: ``"sentinel-2-l2a"`` or ``"sentinel-2-l1c"``.
+            align: ``"centre"`` (default: pixels whose centre lies in the bounds), ``"20m"`` or
+                ``"60m"`` (bounds rounded outward so that the grids nest).
+            cloud_cover: largest cloud cover of a time step in percent.
+            product_ids: only these products.
+            radiometry: ``"raw"`` (default), ``"harmonised"`` or ``"reflectance"``.
+            on_error: ``"mark"`` (default: a broken asset becomes fill and an entry in
+                ``errors``) or ``"fail"``.
+            max_message_bytes: largest Flight message.
+            timeout: seconds for each call to the server, the transfer included.
+
+        Raises:
+            CubeflightError: a subclass by what went wrong, with the server's code.
+        """
+        command = _request.encode(
+            tile=tile,
+            datetime=datetime,
+            bands=bands,
+            bounds=bounds,
+            crs=crs,
+            collection=collection,
+            align=align,
+            cloud_cover=cloud_cover,
+            product_ids=product_ids,
+            radiometry=radiometry,
+            on_error=on_error,
+            max_message_bytes=max_message_bytes,
+        )
+        info = self._info(command, timeout)
+        plan = _request.decode_plan(info.app_metadata)
+        builder = Builder(info.schema, _steps(plan, info), plan["matched_ids"])
+        for endpoint in info.endpoints:
+            self._read(endpoint, builder, timeout)
+        tree, errors = builder.finish()
+        return SearchResult(tree, list(plan["matched_ids"]), list(plan["missing"]), errors, plan)
+
+    def _call(self, timeout: float | None) -> fl.FlightCallOptions:
+        return fl.FlightCallOptions(timeout=timeout, headers=self._headers)
+
+    def _info(self, command: bytes, timeout: float | None) -> fl.FlightInfo:
+        descriptor = fl.FlightDescriptor.for_command(command)
+        with translated():
+            return self._flight.get_flight_info(descriptor, self._call(timeout))
+
+    def _read(self, endpoint: fl.FlightEndpoint, builder: Builder, timeout: float | None) -> None:
+        urls = [location.uri.decode() for location in endpoint.locations]
+        if not urls or any(url.startswith(_REUSE) for url in urls):
+            self._stream(self._flight, endpoint.ticket, builder, timeout)
+            return
+        with translated(), fl.FlightClient(urls[0], **self._options) as flight:
+            self._stream(flight, endpoint.ticket, builder, timeout)
+
+    def _stream(
+        self, flight: fl.FlightClient, ticket: fl.Ticket, builder: Builder, timeout: float | None
+    ) -> None:
+        with translated():
+            reader = flight.do_get(ticket, self._call(timeout))
+            done = False
+            try:
+                # Message by message: read_all would hold the cube twice, and stops without an
+                # error at a message that carries only metadata.
+                for chunk in reader:
+                    builder.add(chunk.data)
+                done = True
+            finally:
+                # Only this stops the server; closing the client does not while a reader lives.
+                if not done:
+                    reader.cancel()
+
+
+def _steps(plan: dict[str, Any], info: fl.FlightInfo) -> int:
+    steps: int = plan["time_steps"]
+    if steps < 0 or (steps == 0 and info.total_records > 0):
+        raise ProtocolError("the plan summary does not say how many time steps there are")
+    return steps
+
+
+def _arguments(tile: str, given: dict[str, Any]) -> bytes:
+    defaults: dict[str, Any] = {
+        "datetime": None,
+        "bands": _BANDS,
+        "bounds": None,
+        "crs": None,
+        "collection": "sentinel-2-l2a",
+        "align": None,
+        "cloud_cover": None,
+        "product_ids": None,
+        "radiometry": None,
+        "on_error": None,
+        "max_message_bytes": None,
+    }
+    unknown = given.keys() - defaults.keys()
+    if unknown:
+        raise TypeError(f"plan() got unexpected arguments {sorted(unknown)}")
+    return _request.encode(tile=tile, **(defaults | given))

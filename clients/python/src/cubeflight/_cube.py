@@ -1,0 +1,290 @@
+"""From record batches to a DataTree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import xarray as xr
+
+from . import _crs
+from ._errors import IncompleteStream, ProtocolError
+from ._result import StepError
+from ._schema import Column, columns, schema_attributes
+
+# Columns that are not metadata of a time step.
+_STRUCTURE = frozenset({"time", "block", "errors", "radiometric_offset"})
+
+# Beside what the schema itself says.
+_STEP_ATTRS: dict[str, dict[str, str]] = {
+    "product_ids": {"long_name": "products of the time step, separated by blanks"},
+    "status": {"long_name": "ok, partial, failed or skipped"},
+    "platform": {"long_name": "satellite"},
+    "relative_orbit": {"long_name": "relative orbit number"},
+    "processing_baseline": {"long_name": "processing baseline"},
+    "sun_azimuth": {"standard_name": "solar_azimuth_angle"},
+    "sun_elevation": {"standard_name": "solar_elevation_angle"},
+    "view_azimuth": {"standard_name": "sensor_azimuth_angle"},
+    "view_incidence": {"standard_name": "sensor_zenith_angle"},
+    "sensing_time": {"long_name": "sensing time of the tile (UTC)"},
+}
+
+
+class Builder:
+    """Copies the stream into arrays that are allocated once.
+
+    Rows arrive in time order, the row-blocks of a step one after the other. Each row is copied from
+    the Arrow buffer to its place and let go, so memory is the cube and one message.
+    """
+
+    def __init__(self, schema: pa.Schema, steps: int, matched_ids: Iterable[str] = ()) -> None:
+        self._schema = schema
+        self._columns = columns(schema)
+        self._steps = steps
+        self._matched = list(matched_ids)
+        self._blocks = max(column.blocks for column in self._columns)
+        self._seen = np.zeros((steps, self._blocks), dtype=bool)
+        self._index: dict[int, int] = {}
+        self._rows: list[dict[str, Any]] = []
+        self._arrays = [
+            np.empty((steps, *column.shape), dtype=column.dtype) for column in self._columns
+        ]
+        names = schema.names
+        for required in ("time", "block"):
+            if required not in names:
+                raise ProtocolError(f"the stream has no column {required}")
+        tensors = {column.index for column in self._columns}
+        self._metadata = [
+            (name, index)
+            for index, name in enumerate(names)
+            if index not in tensors and name not in ("time", "block")
+        ]
+
+    @property
+    def blocks(self) -> int:
+        """Row-blocks of a time step."""
+        return self._blocks
+
+    def add(self, batch: pa.RecordBatch | None) -> None:
+        """Takes one message; those without rows only keep the connection alive."""
+        if batch is None or batch.num_rows == 0:
+            return
+        times = batch.column("time").cast(pa.int64()).to_pylist()
+        blocks = batch.column("block").to_pylist()
+        targets = [self._target(time, block) for time, block in zip(times, blocks, strict=True)]
+        for row, (step, block) in enumerate(targets):
+            self._describe(batch, row, step, block)
+        for column, array in zip(self._columns, self._arrays, strict=True):
+            values = _values(batch.column(column.index), column, len(targets))
+            for row, (step, block) in enumerate(targets):
+                first = block * column.block_rows
+                rows = min(column.block_rows, column.shape[-2] - first)
+                if rows > 0:  # the rest of the last block is padding
+                    array[step, ..., first : first + rows, :] = values[row, ..., :rows, :]
+        for step, block in targets:
+            self._seen[step, block] = True
+
+    def _target(self, time: int, block: int) -> tuple[int, int]:
+        step = self._index.setdefault(time, len(self._index))
+        if step >= self._steps:
+            raise ProtocolError(f"more time steps than the {self._steps} that were announced")
+        if block >= self._blocks:
+            raise ProtocolError(f"row-block {block} of {self._blocks}")
+        if self._seen[step, block]:
+            raise ProtocolError(f"row-block {block} of {np.datetime64(time, 'us')} came twice")
+        return step, block
+
+    def _describe(self, batch: pa.RecordBatch, row: int, step: int, block: int) -> None:
+        values = {name: batch.column(index)[row].as_py() for name, index in self._metadata}
+        if step == len(self._rows):
+            self._rows.append(values)
+            return
+        known = self._rows[step]
+        # Row-blocks are written as they are decoded: a later one may know more than the first.
+        for error in values.get("errors") or ():
+            if error not in known["errors"]:
+                known["errors"].append(error)
+        if "status" in values and values["status"] != known["status"]:
+            known["status"] = "partial"
+        for name, value in values.items():
+            if known[name] is None:
+                known[name] = value
+
+    def finish(self) -> tuple[xr.DataTree, list[StepError]]:
+        """The cube, or the error that says which steps did not arrive."""
+        self._check_complete()
+        times = np.array(list(self._index), dtype="datetime64[us]")
+        groups: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs=self._root_attrs())}
+        by_group: dict[str, list[tuple[Column, np.ndarray[Any, Any]]]] = {}
+        for column, array in zip(self._columns, self._arrays, strict=True):
+            by_group.setdefault(column.group, []).append((column, array))
+        for group, members in by_group.items():
+            groups[f"/{group}"] = self._dataset(times, members)
+        errors = [
+            StepError(
+                time,
+                error.get("column") or "",
+                error.get("product_id") or "",
+                error.get("code") or "",
+                error.get("message") or "",
+            )
+            for time, row in zip(times, self._rows, strict=True)
+            for error in row.get("errors") or ()
+        ]
+        return xr.DataTree.from_dict(groups), errors
+
+    def _check_complete(self) -> None:
+        complete: np.ndarray[Any, Any] = np.all(self._seen, axis=1)
+        if complete.all():
+            return
+        arrived = {
+            str(np.datetime64(time, "us").astype("datetime64[s]"))
+            for time, step in self._index.items()
+            if complete[step]
+        }
+        expected = sorted({start for start in map(_datatake_start, self._matched) if start})
+        missing = tuple(start for start in expected if start not in arrived)
+        lacking = int((~complete).sum())
+        if len(missing) != lacking:  # solar days, say: the ids do not tell the steps apart
+            missing = ()
+        named = f": {', '.join(missing)}" if missing else ""
+        error = IncompleteStream(
+            f"the stream ended early, {lacking} of {self._steps} time steps are missing{named}"
+        )
+        error.missing_steps = missing
+        raise error
+
+    def _root_attrs(self) -> dict[str, Any]:
+        schema = schema_attributes(self._schema)
+        attrs: dict[str, Any] = {"Conventions": "CF-1.11", "product_ids": self._matched}
+        for key, value in schema.items():
+            if key.rpartition(":")[2].rpartition(".")[2] == "attribution":
+                attrs["attribution"] = value
+        return attrs
+
+    def _dataset(
+        self, times: np.ndarray[Any, Any], members: list[tuple[Column, np.ndarray[Any, Any]]]
+    ) -> xr.Dataset:
+        first = members[0][0]
+        if any(column.transform != first.transform or column.shape[-2:] != first.shape[-2:]
+               or column.epsg != first.epsg for column, _ in members):  # fmt: skip
+            raise ProtocolError(f"the columns of {first.group} are on different grids")
+        # Coordinates without an index are not inherited in a DataTree, and a group that is saved
+        # or opened alone should be complete: so every group has its own.
+        coords = self._coords(times, first)
+        variables: dict[str, xr.Variable] = {}
+        for column, array in members:
+            attrs = {**column.attrs, "grid_mapping": "spatial_ref"}
+            variables[column.name] = xr.Variable(("time", *column.dims), array, attrs)
+            if len(column.dims) == 3:
+                coords[column.dims[0]] = xr.Variable(
+                    (column.dims[0],), np.arange(1, column.shape[0] + 1)
+                )
+        coords |= self._offsets([column for column, _ in members])
+        return xr.Dataset(variables, coords=coords, attrs={"proj:epsg": first.epsg})
+
+    def _coords(self, times: np.ndarray[Any, Any], column: Column) -> dict[str, xr.Variable]:
+        rows, width = column.shape[-2:]
+        a, _, c, _, e, f = column.transform[:6]
+        coords = {
+            "time": xr.Variable(
+                ("time",), times, {"standard_name": "time", "long_name": "datatake start (UTC)"}
+            ),
+            "y": xr.Variable(
+                ("y",),
+                f + (np.arange(rows) + 0.5) * e,
+                {
+                    "standard_name": "projection_y_coordinate",
+                    "long_name": "y of the pixel centre",
+                    "units": "m",
+                    "axis": "Y",
+                },
+            ),
+            "x": xr.Variable(
+                ("x",),
+                c + (np.arange(width) + 0.5) * a,
+                {
+                    "standard_name": "projection_x_coordinate",
+                    "long_name": "x of the pixel centre",
+                    "units": "m",
+                    "axis": "X",
+                },
+            ),
+            "spatial_ref": xr.Variable(
+                (), np.int64(0), _crs.grid_mapping(column.epsg, column.transform)
+            ),
+        }
+        for name, index in self._metadata:
+            if name in _STRUCTURE:
+                continue
+            values = [row[name] for row in self._rows]
+            field = self._schema.field(index)
+            sent = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
+            coords[name] = xr.Variable(
+                ("time",), _array(values, field.type), _STEP_ATTRS.get(name, {}) | sent
+            )
+        return coords
+
+    def _offsets(self, members: list[Column]) -> dict[str, xr.Variable]:
+        """`<band>_offset` per reflectance band: what its raw digital numbers need added."""
+        order = [column.path for column in self._columns if column.is_reflectance]
+        lists = [row.get("radiometric_offset") for row in self._rows]
+        known = [values for values in lists if values]
+        if not known or any(len(values) != len(order) for values in known):
+            return {}
+        # Unknown offsets need a float for NaN.
+        dtype = np.int16 if len(known) == len(lists) else np.float32
+        table = np.array([values or [np.nan] * len(order) for values in lists], dtype=dtype)
+        return {
+            f"{column.name}_offset": xr.Variable(
+                ("time",),
+                table[:, order.index(column.path)],
+                {"long_name": f"offset to add to raw digital numbers of {column.name}"},
+            )
+            for column in members
+            if column.is_reflectance
+        }
+
+
+def _values(array: pa.Array, column: Column, rows: int) -> np.ndarray[Any, Any]:
+    """The pixels of a message, without a copy: (row, [band,] y, x)."""
+    storage = array.storage
+    if storage.null_count:
+        raise ProtocolError(f"column {column.path} has null rows")
+    flat = storage.flatten()
+    if flat.null_count:
+        raise ProtocolError(f"column {column.path} has null pixels")
+    values: np.ndarray[Any, Any] = flat.to_numpy(zero_copy_only=True)
+    return values.reshape(rows, *column.block)
+
+
+def _array(values: list[Any], kind: pa.DataType) -> np.ndarray[Any, Any]:
+    if pa.types.is_timestamp(kind):
+        return np.array(
+            [np.datetime64("NaT") if value is None else value.replace(tzinfo=None)
+             for value in values],
+            dtype="datetime64[us]",
+        )  # fmt: skip
+    if pa.types.is_floating(kind):
+        dtype = kind.to_pandas_dtype()
+        return np.array([np.nan if value is None else value for value in values], dtype=dtype)
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
+        if any(value is None for value in values):
+            return np.array([np.nan if value is None else value for value in values], dtype=float)
+        return np.array(values, dtype=kind.to_pandas_dtype())
+    if pa.types.is_list(kind):
+        values = [" ".join(str(item) for item in value or ()) for value in values]
+    text = np.empty(len(values), dtype=object)
+    text[:] = ["" if value is None else str(value) for value in values]
+    return text
+
+
+def _datatake_start(product_id: str) -> str | None:
+    """The third part of a product id as "2022-10-05T11:54:11"."""
+    parts = product_id.split("_")
+    if len(parts) < 3 or len(parts[2]) != 15 or parts[2][8] != "T":
+        return None
+    day, clock = parts[2].split("T")
+    return f"{day[:4]}-{day[4:6]}-{day[6:]}T{clock[:2]}:{clock[2:4]}:{clock[4:]}"

@@ -1,0 +1,122 @@
+"""From Python arguments to a CubeRequest in proto3 JSON, and from a PlanSummary back."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ._errors import ProtocolError
+from ._result import Missing
+
+Instant = str | dt.date | dt.datetime | None
+TimeRange = Instant | tuple[Instant, Instant]
+
+
+def encode(
+    *,
+    tile: str,
+    datetime: TimeRange,
+    bands: str | Iterable[str],
+    bounds: Sequence[float] | None,
+    crs: str | int | None,
+    collection: str,
+    align: str | None,
+    cloud_cover: float | None,
+    product_ids: Iterable[str] | None,
+    radiometry: str | None,
+    on_error: str | None,
+    max_message_bytes: int | None,
+) -> bytes:
+    """A CubeRequest as proto3 JSON; what is None is left to the server's default."""
+    request: dict[str, Any] = {
+        "collection": collection,
+        "tile": tile,
+        "bands": [bands] if isinstance(bands, str) else list(bands),
+    }
+    if datetime is not None:
+        request["datetime"] = interval(datetime)
+    if bounds is not None:
+        request["bounds"] = _bounds(bounds)
+    if crs is not None:
+        request["crs"] = f"EPSG:{crs}" if isinstance(crs, int) else crs
+    if cloud_cover is not None:
+        request["cloudCoverMax"] = float(cloud_cover)
+    if product_ids is not None:
+        request["productIds"] = [product_ids] if isinstance(product_ids, str) else list(product_ids)
+    optional = {
+        "align": align,
+        "radiometry": radiometry,
+        "onError": on_error,
+        "maxMessageBytes": max_message_bytes,
+    }
+    request.update({key: value for key, value in optional.items() if value is not None})
+    return json.dumps(request, allow_nan=False).encode()
+
+
+def interval(value: TimeRange) -> str:
+    """A STAC interval: "2021-01-01/2022-01-01", with ".." for an open end."""
+    if isinstance(value, tuple):
+        if len(value) != 2:
+            raise ValueError(f"datetime takes one instant or (start, end), not {len(value)} values")
+        return "/".join(_instant(end) for end in value)
+    return _instant(value)
+
+
+def _instant(value: Instant) -> str:
+    if value is None:
+        return ".."
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dt.datetime):
+        # A naive datetime is UTC, as everywhere in this package.
+        utc = value.astimezone(dt.timezone.utc) if value.tzinfo else value
+        return utc.replace(tzinfo=None).isoformat() + "Z"
+    return value.isoformat()
+
+
+def _bounds(values: Sequence[float]) -> dict[str, float]:
+    numbers = [float(value) for value in values]
+    if len(numbers) != 4 or not all(math.isfinite(number) for number in numbers):
+        raise ValueError(f"bounds are four finite numbers (minx, miny, maxx, maxy), not {values!r}")
+    return dict(zip(("minX", "minY", "maxX", "maxY"), numbers, strict=True))
+
+
+# proto3 JSON writes 64 bit integers as strings.
+_INTEGERS = {
+    "time_steps",
+    "jp2_tiles",
+    "requests",
+    "bytes",
+    "header_requests",
+    "assets_without_index",
+    "row_blocks",
+}
+
+
+def decode_plan(payload: bytes) -> dict[str, Any]:
+    """A PlanSummary with snake_case names; fields that proto3 JSON leaves out get their zero."""
+    try:
+        raw = json.loads(payload) if payload else {}
+    except ValueError as error:
+        raise ProtocolError(f"the plan summary is not JSON: {error}") from error
+    if not isinstance(raw, dict):
+        raise ProtocolError("the plan summary is not a JSON object")
+    plan: dict[str, Any] = {key: 0 for key in sorted(_INTEGERS)}
+    plan |= {"matched_ids": [], "missing": [], "shapes": {}}
+    for key, value in raw.items():
+        name = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", key).lower()
+        plan[name] = int(value) if name in _INTEGERS else value
+    plan["missing"] = [
+        Missing(item.get("id", ""), item.get("code", ""), item.get("reason", ""))
+        for item in plan["missing"]
+    ]
+    if isinstance(plan["shapes"], list):
+        plan["shapes"] = {
+            item["path"]: [int(item.get("height", 0)), int(item.get("width", 0))]
+            for item in plan["shapes"]
+        }
+    return plan

@@ -1,0 +1,53 @@
+"""What a search gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+
+class Missing(NamedTuple):
+    """A product that is not in the cube, and why."""
+
+    id: str
+    code: str
+    reason: str
+
+
+class StepError(NamedTuple):
+    """An asset that could not be read; its pixels are fill at that time step."""
+
+    time: np.datetime64
+    column: str
+    product_id: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """A cube and what is to be known about it.
+
+    Attributes:
+        datatree: the cube, in memory, in EOPF groups.
+        matched_ids: products that the cube is made of, in time order.
+        missing: products that matched but are left out, each with a code and a reason.
+        errors: assets that could not be read, each with the time step it leaves empty.
+        plan: the server's plan (time_steps, requests, bytes, jp2_tiles, ...).
+    """
+
+    datatree: xr.DataTree
+    matched_ids: list[str]
+    missing: list[Missing]
+    errors: list[StepError] = field(default_factory=list)
+    plan: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        steps = self.plan.get("time_steps", "?")
+        return (
+            f"<cubeflight.SearchResult: {steps} time steps, {len(self.matched_ids)} products, "
+            f"{len(self.missing)} missing, {len(self.errors)} unreadable assets>\n{self.datatree!r}"
+        )

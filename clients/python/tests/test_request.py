@@ -1,0 +1,85 @@
+import datetime as dt
+
+import pytest
+from server import Server
+
+import cubeflight
+from cubeflight._request import interval
+
+
+def test_request_as_proto3_json(server: Server, client: cubeflight.Client):
+    client.plan(
+        "33TVN",
+        datetime=("2021-01-01", None),
+        bands="B08",
+        bounds=(14.3, 46.9, 14.5, 47.1),
+        crs=4326,
+        align="20m",
+        cloud_cover=80,
+        product_ids=["S2A_X"],
+        radiometry="harmonised",
+        on_error="fail",
+    )
+    assert server.commands == [
+        {
+            "collection": "sentinel-2-l2a",
+            "tile": "33TVN",
+            "bands": ["B08"],
+            "datetime": "2021-01-01/..",
+            "bounds": {"minX": 14.3, "minY": 46.9, "maxX": 14.5, "maxY": 47.1},
+            "crs": "EPSG:4326",
+            "cloudCoverMax": 80.0,
+            "productIds": ["S2A_X"],
+            "align": "20m",
+            "radiometry": "harmonised",
+            "onError": "fail",
+        }
+    ]
+
+
+def test_what_is_not_given_is_not_sent(server: Server, client: cubeflight.Client):
+    client.plan("33TVN", bands=("B08", "SCL"))
+    assert server.commands == [
+        {"collection": "sentinel-2-l2a", "tile": "33TVN", "bands": ["B08", "SCL"]}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("2021-01-01/2022-01-01", "2021-01-01/2022-01-01"),
+        (dt.date(2021, 1, 3), "2021-01-03"),
+        ((dt.date(2021, 1, 3), None), "2021-01-03/.."),
+        ((None, "2021-06"), "../2021-06"),
+        (dt.datetime(2021, 1, 3, 10, 14, 11), "2021-01-03T10:14:11Z"),
+        (
+            dt.datetime(2021, 1, 3, 10, 14, 11, tzinfo=dt.timezone(dt.timedelta(hours=2))),
+            "2021-01-03T08:14:11Z",
+        ),
+    ],
+)
+def test_interval(value, text: str):
+    assert interval(value) == text
+
+
+@pytest.mark.parametrize("bounds", [(1, 2, 3), (1, 2, 3, float("nan")), (1, 2, 3, float("inf"))])
+def test_bounds_are_four_finite_numbers(client: cubeflight.Client, bounds):
+    with pytest.raises(ValueError, match="four finite numbers"):
+        client.search("33TVN", bounds=bounds)
+
+
+def test_unknown_arguments_are_refused(client: cubeflight.Client):
+    with pytest.raises(TypeError, match="colour"):
+        client.plan("33TVN", colour="red")
+
+
+@pytest.mark.parametrize("url", ["localhost:50051", "http://localhost:50051"])
+def test_url_has_a_flight_scheme(url: str):
+    with pytest.raises(ValueError, match="grpc://"):
+        cubeflight.connect(url)
+
+
+@pytest.mark.parametrize("token", ["", "a\nb", "ä"])
+def test_token_is_printable(token: str):
+    with pytest.raises(ValueError, match="token"):
+        cubeflight.connect("grpc://127.0.0.1:1", token=token)

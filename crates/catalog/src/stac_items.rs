@@ -1,0 +1,130 @@
+//! STAC items in files as a catalogue.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use cubeflight_storage::{ObjectMeta, Path, Root};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::stac_item::{Entry, read_document};
+use crate::{Catalog, Error, Found, Omitted, Query, Result};
+
+/// Longest file read.
+const MAX_FILE: u64 = 64 << 20;
+/// Files read together.
+const AT_ONCE: usize = 8;
+
+/// STAC items on disk or in a bucket: every `.json` or `.geojson` below a root that is an item or
+/// a collection of items, as CDSE and its API write them.
+///
+/// Hrefs are given as they are in the items. Items whose images are not JPEG 2000 are named as
+/// such. A file that did not change is read once.
+#[derive(Clone)]
+pub struct StacItems {
+    items: Root,
+    only: Option<Path>,
+    read: Arc<Mutex<HashMap<Path, Read>>>,
+}
+
+/// What a file held when it was last read.
+#[derive(Debug, Clone)]
+struct Read {
+    meta: ObjectMeta,
+    entries: Arc<Vec<Entry>>,
+}
+
+impl StacItems {
+    /// All items below a root.
+    pub fn new(items: Root) -> Self {
+        Self { items, only: None, read: Arc::default() }
+    }
+
+    /// The items of one file.
+    pub fn file(root: Root, path: Path) -> Self {
+        Self { only: Some(path), ..Self::new(root) }
+    }
+
+    async fn files(&self) -> Result<Vec<ObjectMeta>> {
+        if let Some(path) = &self.only {
+            return Ok(vec![self.items.head(path).await?]);
+        }
+        let prefix = self.items.prefix();
+        let files: Vec<ObjectMeta> = self
+            .items
+            .store()
+            .list(Some(prefix))
+            .try_filter(|file| {
+                let item = matches!(file.location.extension(), Some("json" | "geojson"));
+                std::future::ready(item && file.size > 0)
+            })
+            .try_collect()
+            .await
+            .map_err(|error| cubeflight_storage::Error::from_store(prefix, error))?;
+        Ok(files)
+    }
+
+    async fn entries(&self, file: ObjectMeta) -> Result<Arc<Vec<Entry>>> {
+        let known = |read: &Read| (read.meta == file).then(|| Arc::clone(&read.entries));
+        let cached = self.lock().get(&file.location).and_then(known);
+        if let Some(entries) = cached {
+            return Ok(entries);
+        }
+        let name = file.location.to_string();
+        let entries = match self.items.get(&file.location, MAX_FILE).await {
+            Ok(text) => tokio::task::spawn_blocking(move || read_document(&name, &text))
+                .await
+                .map_err(Error::other)?,
+            Err(error @ cubeflight_storage::Error::TooLarge { .. }) => {
+                let omitted = Omitted::new(name, "unreadable_file", error.to_string());
+                vec![Entry::unknown(omitted)]
+            }
+            // gone since it was listed
+            Err(error) if error.is_not_found() && self.only.is_none() => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        let entries = Arc::new(entries);
+        let read = Read { meta: file.clone(), entries: Arc::clone(&entries) };
+        self.lock().insert(file.location, read);
+        Ok(entries)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Path, Read>> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for StacItems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StacItems").field("items", &self.items).field("only", &self.only).finish()
+    }
+}
+
+#[async_trait]
+impl Catalog for StacItems {
+    async fn search(&self, query: &Query) -> Result<Found> {
+        let files = self.files().await?;
+        let mut files = files;
+        // two files may hold one item: the first by name is used
+        files.sort_by(|a, b| a.location.cmp(&b.location));
+        {
+            let names: std::collections::HashSet<_> = files.iter().map(|f| &f.location).collect();
+            self.lock().retain(|path, _| names.contains(path));
+        }
+        let read: Vec<Arc<Vec<Entry>>> = stream::iter(files)
+            .map(|file| self.entries(file))
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
+        let mut found = Found::default();
+        for entry in read.iter().flat_map(|entries| entries.iter()) {
+            match entry {
+                entry if !entry.concerns(query) => (),
+                Entry::Product(product) => found.products.push(product.as_ref().clone()),
+                Entry::Omitted { omitted, .. } => found.omitted.push(omitted.clone()),
+            }
+        }
+        Ok(found.finish(query))
+    }
+}

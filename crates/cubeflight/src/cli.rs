@@ -1,0 +1,310 @@
+//! Flags of all commands.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Sentinel-2 time series over Arrow Flight, read straight from JPEG 2000 files by byte range.
+#[derive(Debug, Parser)]
+#[command(name = "cubeflight", version, arg_required_else_help = true)]
+#[command(after_help = "\
+First steps, for a directory that holds Sentinel-2 products (*.SAFE at any depth):
+
+  cubeflight index --store /data/eodata --index /data/index
+  cubeflight serve --store /data/eodata --index /data/index
+  cubeflight pull grpc://127.0.0.1:50051 --tile 33TVN --datetime 2021-06 \\
+             --bands B08,SCL --out cube.npz
+
+A bucket is named s3://bucket/prefix; endpoint, region and credentials come from the usual
+AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, or from AWS_PROFILE.
+
+Exit status: 0 done, 2 wrong usage, 1 everything else. Errors carry a code, see docs/errors.md.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve cubes over Arrow Flight
+    Serve(ServeArgs),
+    /// Scan the JP2 files of an archive and store where their tiles lie
+    Index(IndexArgs),
+    /// Show what a request would read, without reading it
+    Plan(PlanArgs),
+    /// Fetch a cube from a server into a file
+    Pull(PullArgs),
+    /// Decode a JP2 file, or a window of it
+    Read(ReadArgs),
+    /// Describe the structure of a JP2 file: boxes, headers, tile-parts
+    Inspect(InspectArgs),
+    /// Exchange index records with the table format of jp2io
+    #[command(subcommand)]
+    Tlm(TlmCommand),
+}
+
+/// Where products and their index are.
+#[derive(Debug, Args)]
+pub(crate) struct StoreArgs {
+    /// Archive with the products: a directory, file:///dir or s3://bucket/prefix
+    #[arg(long, value_name = "URL", env = "CUBEFLIGHT_STORE")]
+    pub(crate) store: String,
+
+    /// Index: a directory (made if absent), file:///dir or s3://bucket/prefix
+    #[arg(long, value_name = "URL", env = "CUBEFLIGHT_INDEX")]
+    pub(crate) index: String,
+
+    /// Which products there are: `archive` (list the store), `index` (what is indexed), or a
+    /// directory, URL or file of STAC items. Default: `archive` for a directory; for a bucket
+    /// `index`, and `archive` for tiles that are not indexed
+    #[arg(long, value_name = "URL|archive|index", env = "CUBEFLIGHT_CATALOG")]
+    pub(crate) catalog: Option<String>,
+
+    /// Another name under which catalogues know the store, for example s3://eodata for a local
+    /// mirror; may be given several times
+    #[arg(long, value_name = "URL")]
+    pub(crate) store_alias: Vec<String>,
+}
+
+/// What to read.
+#[derive(Debug, Args)]
+pub(crate) struct RequestArgs {
+    /// sentinel-2-l2a or sentinel-2-l1c
+    #[arg(long, default_value = "sentinel-2-l2a", value_name = "ID")]
+    pub(crate) collection: String,
+
+    /// MGRS tile, for example 33TVN
+    #[arg(long, value_name = "TILE")]
+    pub(crate) tile: String,
+
+    /// STAC interval on the datatake start, both ends included: 2021-01-01/2022-01-01, 2021-06/..,
+    /// 2022-10-05 (the whole day). Default: all time
+    #[arg(long, default_value = "", value_name = "A/B", hide_default_value = true)]
+    pub(crate) datetime: String,
+
+    /// Bands, comma separated: B08 (native resolution), B02_60m, SCL, AOT_20m, or EOPF paths
+    #[arg(long, value_delimiter = ',', value_name = "LIST", required = true)]
+    pub(crate) bands: Vec<String>,
+
+    /// Bounds; pixels whose centres lie in them are read. Default: the whole tile
+    #[arg(long, value_name = "MINX,MINY,MAXX,MAXY", allow_hyphen_values = true, value_parser = bounds)]
+    pub(crate) bounds: Option<[f64; 4]>,
+
+    /// CRS of the bounds, for example EPSG:4326 (x is longitude). Default: UTM zone of the tile
+    #[arg(long, default_value = "", value_name = "CODE", hide_default_value = true)]
+    pub(crate) crs: String,
+
+    /// Round bounds outward so that the grids of all resolutions nest: centre, 20m, 60m
+    #[arg(long, default_value = "centre", value_name = "HOW")]
+    pub(crate) align: String,
+
+    /// Largest cloud cover of a time step, percent
+    #[arg(long, value_name = "MAX")]
+    pub(crate) cloud_cover: Option<f64>,
+
+    /// Reflectance as raw (DN as stored), harmonised (DN plus offset) or reflectance (float32)
+    #[arg(long, default_value = "raw", value_name = "WHAT")]
+    pub(crate) radiometry: String,
+
+    /// Only these products, comma separated
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    pub(crate) product_ids: Vec<String>,
+
+    /// A permanently broken asset becomes fill (mark) or ends the cube (fail)
+    #[arg(long, default_value = "mark", value_name = "HOW")]
+    pub(crate) on_error: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) stores: StoreArgs,
+
+    /// Address to listen on; port 0 takes a free one. Printed on stdout when ready
+    #[arg(long, default_value = "127.0.0.1:50051", value_name = "ADDR", env = "CUBEFLIGHT_LISTEN")]
+    pub(crate) listen: std::net::SocketAddr,
+
+    /// Decoder threads; 0 is one per core
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) threads: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IndexArgs {
+    /// Archive with the products: a directory, file:///dir or s3://bucket/prefix
+    #[arg(long, value_name = "URL", env = "CUBEFLIGHT_STORE")]
+    pub(crate) store: String,
+
+    /// Index to add to: a directory (made if absent), file:///dir or s3://bucket/prefix
+    #[arg(long, value_name = "URL", env = "CUBEFLIGHT_INDEX")]
+    pub(crate) index: String,
+
+    /// Only files whose key starts with this folder, counted from the store's root
+    #[arg(long, value_name = "KEY")]
+    pub(crate) prefix: Option<String>,
+
+    /// Only these assets, comma separated: B08, SCL_20m, ...
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    pub(crate) assets: Vec<String>,
+
+    /// Files scanned side by side
+    #[arg(long, default_value_t = 8, value_name = "N")]
+    pub(crate) concurrency: usize,
+
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) request: RequestArgs,
+
+    /// Ask a server instead of planning here
+    #[arg(long, value_name = "URL", conflicts_with_all = ["store", "index", "catalog"])]
+    pub(crate) server: Option<String>,
+
+    /// Archive with the products
+    #[arg(long, value_name = "URL", env = "CUBEFLIGHT_STORE", required_unless_present = "server")]
+    pub(crate) store: Option<String>,
+
+    /// Index of the archive
+    #[arg(long, value_name = "URL", env = "CUBEFLIGHT_INDEX", required_unless_present = "server")]
+    pub(crate) index: Option<String>,
+
+    /// Which products there are, as in `serve`
+    #[arg(long, value_name = "URL|archive|index", env = "CUBEFLIGHT_CATALOG")]
+    pub(crate) catalog: Option<String>,
+
+    /// Another name under which catalogues know the store, as in `serve`
+    #[arg(long, value_name = "URL")]
+    pub(crate) store_alias: Vec<String>,
+
+    /// Print the plan as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PullArgs {
+    /// Address of the server, for example grpc://127.0.0.1:50051
+    pub(crate) server: String,
+
+    #[command(flatten)]
+    pub(crate) request: RequestArgs,
+
+    /// File to write: .npz (all bands and coordinates) or .png (one time step)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+
+    /// Time step that a .png shows, counted from 0
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) step: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReadArgs {
+    /// File: a path, file:///… or s3://bucket/key
+    pub(crate) url: String,
+
+    /// Only these pixels: column, row, width, height
+    #[arg(long, value_name = "X,Y,W,H", value_parser = window)]
+    pub(crate) window: Option<[u32; 4]>,
+
+    /// Leave out this many resolutions of the wavelet: each one halves width and height
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=32))]
+    pub(crate) reduce: u8,
+
+    /// Only this component, counted from 0
+    #[arg(long, value_name = "C")]
+    pub(crate) component: Option<u16>,
+
+    /// File to write: .npy, .png or .raw (rows, little-endian, components interleaved)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Print the SHA-256 of the samples: rows, little-endian, components interleaved
+    #[arg(long)]
+    pub(crate) sha256: bool,
+
+    /// Decode a second time, the codestream as a whole, and fail unless all samples are equal
+    #[arg(long)]
+    pub(crate) verify: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// File: a path, file:///… or s3://bucket/key
+    pub(crate) url: String,
+
+    /// Print everything as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TlmCommand {
+    /// Write the records of a tile as a table of jp2io
+    Export(TlmArgs),
+    /// Add the records of a table of jp2io to the index
+    Import(TlmArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TlmArgs {
+    /// Index: a directory, file:///dir or s3://bucket/prefix
+    #[arg(long, value_name = "URL", env = "CUBEFLIGHT_INDEX")]
+    pub(crate) index: String,
+
+    /// MGRS tile
+    #[arg(long, value_name = "TILE")]
+    pub(crate) tile: String,
+
+    /// sentinel-2-l2a or sentinel-2-l1c
+    #[arg(long, default_value = "sentinel-2-l2a", value_name = "ID")]
+    pub(crate) collection: String,
+
+    /// The table, a local Parquet file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) peer: PathBuf,
+
+    /// Export only the finest resolution of each band, named by the band alone
+    #[arg(long)]
+    pub(crate) best_only: bool,
+}
+
+fn bounds(text: &str) -> Result<[f64; 4], String> {
+    numbers(text, "MINX,MINY,MAXX,MAXY")
+}
+
+fn window(text: &str) -> Result<[u32; 4], String> {
+    numbers(text, "X,Y,W,H")
+}
+
+fn numbers<T: std::str::FromStr>(text: &str, form: &str) -> Result<[T; 4], String> {
+    let parsed: Result<Vec<T>, _> = text.split(',').map(|part| part.trim().parse()).collect();
+    let parsed = parsed.map_err(|_| format!("expected four numbers {form}"))?;
+    <[T; 4]>::try_from(parsed).map_err(|_| format!("expected four numbers {form}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn four_numbers_are_wanted() {
+        assert_eq!(bounds("1,-2.5, 3,4e5"), Ok([1.0, -2.5, 3.0, 4e5]));
+        for text in ["", "1,2,3", "1,2,3,4,5", "1,2,3,x"] {
+            assert!(bounds(text).is_err(), "{text}");
+        }
+        assert!(window("1,2,3,-4").is_err());
+    }
+}

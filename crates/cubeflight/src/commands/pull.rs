@@ -1,0 +1,68 @@
+//! `cubeflight pull`: a cube from a server into a file.
+
+use arrow_array::RecordBatch;
+use arrow_flight::Ticket;
+use arrow_flight::decode::FlightRecordBatchStream;
+use arrow_flight::error::FlightError;
+use futures::{StreamExt, TryStreamExt};
+
+use crate::cli::PullArgs;
+use crate::commands::{connect, flight_info};
+use crate::error::CliError;
+use crate::output::picture;
+use crate::request;
+
+pub(crate) mod cube;
+mod npz;
+
+use cube::Cube;
+
+pub(crate) async fn run(args: PullArgs) -> Result<(), CliError> {
+    let extension = args.out.extension().and_then(|extension| extension.to_str());
+    if !matches!(extension, Some("npz" | "png")) {
+        let text = format!("{}: end the name in .npz or .png", args.out.display());
+        return Err(CliError::usage(&text));
+    }
+    let cube = fetch(&args).await?;
+    eprintln!("{} time steps of {} bands", cube.steps.len(), cube.columns.len());
+    let file = std::fs::File::create(&args.out)
+        .map_err(|error| CliError::write(&format!("write {}", args.out.display()), &error))?;
+    let file = std::io::BufWriter::new(file);
+    match extension {
+        Some("png") => picture::write(file, &cube, args.step),
+        _ => npz::write(file, &cube),
+    }
+}
+
+async fn fetch(args: &PullArgs) -> Result<Cube, CliError> {
+    let mut client = connect(&args.server).await?;
+    let wire = request::wire(&args.request);
+    let (info, summary) = flight_info(&mut client, &wire).await?;
+    for missing in &summary.missing {
+        eprintln!("left out: {} ({}): {}", missing.id, missing.code, missing.reason);
+    }
+    let schema = info.clone().try_decode_schema().map_err(|error| promised(&error))?;
+    let mut cube = Cube::new(&schema, summary.time_steps as usize)?;
+    for endpoint in info.endpoint {
+        let ticket = endpoint.ticket.unwrap_or_else(|| Ticket::new(Vec::new()));
+        let stream = client.do_get(ticket).await.map_err(|status| CliError::server(&status))?;
+        let messages = stream.into_inner().map_err(|status| FlightError::Tonic(Box::new(status)));
+        let mut batches = FlightRecordBatchStream::new_from_flight_data(messages);
+        while let Some(batch) = batches.next().await {
+            let batch: RecordBatch = batch.map_err(|error| match error {
+                FlightError::Tonic(status) => CliError::server(&status),
+                other => promised(&other),
+            })?;
+            cube.add(&batch)?;
+        }
+    }
+    cube.check()?;
+    for (column, code, message) in &cube.errors {
+        eprintln!("fill in {column}: {code} {message}");
+    }
+    Ok(cube)
+}
+
+fn promised(error: &dyn std::fmt::Display) -> CliError {
+    CliError::coded("CF-CLI-005", error)
+}

@@ -1,0 +1,10 @@
+//! Files that commands write.
+
+pub(crate) mod npy;
+pub(crate) mod picture;
+pub(crate) mod raster;
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,33 @@
+//! Limits of the engine.
+
+use cubeflight_plan::CostModel;
+
+/// How much an engine does at once.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Decoder threads; 0 is one per core.
+    pub threads: usize,
+    /// Decoded bytes that one stream may hold before the client has read them.
+    pub look_ahead_bytes: u64,
+    /// Decoded bytes that one stream may need at the very least; requests above are refused.
+    pub max_working_set_bytes: u64,
+    /// Memory of one decoder job in bytes: 4 bytes a sample. Threads times this is the bound.
+    pub max_decode_bytes: u64,
+    /// Requests that one stream has in flight.
+    pub reads_per_stream: usize,
+    /// What a request costs; `None` is chosen by the scheme of the store.
+    pub cost: Option<CostModel>,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            threads: 0,
+            look_ahead_bytes: 128 * 1024 * 1024,
+            max_working_set_bytes: 1024 * 1024 * 1024,
+            max_decode_bytes: 512 * 1024 * 1024,
+            reads_per_stream: 8,
+            cost: None,
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! One JP2 tile in the decoder pool.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cubeflight_jp2::{DecodeOptions, Image, MainHeader, Rect, decode, splice_tile};
+use cubeflight_plan::{Column, Layout, StepMetadata, TileRead};
+use cubeflight_sentinel2::{Cells, Radiometry, harmonise, reflectance};
+use tokio::sync::oneshot;
+
+use crate::Pixels;
+use crate::block::OpenBlock;
+use crate::fetch::{Context, Trouble, permanent};
+
+/// DN per unit of reflectance where a product's metadata do not say; every baseline so far.
+const QUANTIFICATION: f32 = 10_000.0;
+
+/// What happens to samples on their way into a row-block.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Conversion {
+    /// They stay as stored.
+    Stored,
+    /// The offset is added.
+    Harmonise { offset: i16 },
+    /// They become reflectance.
+    Reflectance { offset: i16, quantification: f32 },
+}
+
+impl Conversion {
+    /// The conversion of one column of a step. Columns whose offset is unknown never get here.
+    pub(crate) fn of(layout: &Layout, column: usize, metadata: &StepMetadata) -> Self {
+        let is_reflectance = |column: &Column| column.asset.is_reflectance();
+        if !layout.columns.get(column).is_some_and(is_reflectance) {
+            return Self::Stored;
+        }
+        // Offsets are listed for the reflectance columns only.
+        let before = layout.columns.iter().take(column).filter(|c| is_reflectance(c)).count();
+        let offsets = metadata.radiometric_offset.as_deref().unwrap_or_default();
+        let offset = offsets.get(before).copied().unwrap_or_default();
+        match layout.radiometry {
+            Radiometry::Raw => Self::Stored,
+            Radiometry::Harmonised => Self::Harmonise { offset },
+            Radiometry::Reflectance => {
+                let quantification = metadata.quantification.unwrap_or(QUANTIFICATION);
+                Self::Reflectance { offset, quantification }
+            }
+        }
+    }
+}
+
+/// A tile whose bytes have arrived.
+#[derive(Debug)]
+pub(crate) struct TileJob {
+    pub(crate) context: Arc<Context>,
+    pub(crate) header: Arc<MainHeader>,
+    pub(crate) column: usize,
+    pub(crate) conversion: Conversion,
+    pub(crate) tile: TileRead,
+    /// Its tile-parts in order.
+    pub(crate) parts: Vec<Bytes>,
+    /// Row-blocks of the step, from `first_block` on.
+    pub(crate) blocks: Arc<[Arc<OpenBlock>]>,
+    /// Number of the first of `blocks`.
+    pub(crate) first_block: u32,
+}
+
+impl TileJob {
+    /// Runs in the decoder pool.
+    pub(crate) async fn run(self) -> Result<(), Trouble> {
+        let (sender, receiver) = oneshot::channel();
+        let pool = Arc::clone(&self.context.engine.pool);
+        pool.spawn_fifo(move || {
+            if self.context.cancelled.is_cancelled() {
+                return;
+            }
+            // Nobody listens when the stream was dropped meanwhile.
+            let _ = sender.send(self.decode());
+        });
+        receiver.await.unwrap_or_else(|_| {
+            // The job was cancelled with its stream, or panicked and took the sender with it.
+            let message = "decoder job ended early".to_owned();
+            Err(Trouble::Permanent { code: "CF-ENG-002", message })
+        })
+    }
+
+    fn decode(&self) -> Result<(), Trouble> {
+        let Some(column) = self.context.layout.columns.get(self.column) else { return Ok(()) };
+        let parts: Vec<&[u8]> = self.parts.iter().map(AsRef::as_ref).collect();
+        let codestream =
+            splice_tile(&self.header, self.tile.tile, &parts).map_err(jp2_trouble)?;
+        let area = self.tile.area;
+        let options = DecodeOptions {
+            area: Some(Rect::new(area.x, area.y, area.right(), area.bottom())),
+            reduce: 0,
+            max_bytes: self.context.engine.config.max_decode_bytes,
+        };
+        let image = decode(&codestream, &options).map_err(jp2_trouble)?;
+        for number in self.tile.blocks.clone() {
+            let position = number.saturating_sub(self.first_block) as usize;
+            let Some(block) = self.blocks.get(position) else { continue };
+            self.write(column, &image, number, block).map_err(jp2_trouble)?;
+        }
+        Ok(())
+    }
+
+    /// Copies the rows that belong to one row-block.
+    fn write(
+        &self,
+        column: &Column,
+        image: &Image,
+        number: u32,
+        block: &OpenBlock,
+    ) -> cubeflight_jp2::Result<()> {
+        let (area, window) = (self.tile.area, column.window);
+        let rows = column.rows_of_block(number);
+        let (first, end) = (window.y + rows.start, window.y + rows.end);
+        let (top, bottom) = (first.max(area.y), end.min(area.bottom()));
+        if top >= bottom {
+            return Ok(());
+        }
+        let source = Rect::new(0, top - area.y, area.width, bottom - area.y);
+        let target = Target {
+            start: (top - first) as usize * window.width as usize + (area.x - window.x) as usize,
+            pitch: window.width as usize,
+            plane: column.block_rows as usize * window.width as usize,
+        };
+        let Some(mut pixels) = block.column(self.column) else { return Ok(()) };
+        match (&mut *pixels, column.cells) {
+            (Pixels::U8(buffer), Cells::Plain) => {
+                image.write_u8(0, source, target.of(buffer, 0), target.pitch, 1)
+            }
+            (Pixels::U8(buffer), Cells::Rgb) => (0..3).try_for_each(|component| {
+                let plane = target.of(buffer, usize::from(component));
+                image.write_u8(component, source, plane, target.pitch, 1)
+            }),
+            (Pixels::U8(buffer), Cells::Flags { .. }) => {
+                image.write_flags_u8(source, target.of(buffer, 0), target.pitch)
+            }
+            (Pixels::U16(buffer), _) => {
+                let buffer = target.of(buffer, 0);
+                image.write_u16(0, source, buffer, target.pitch, 1)?;
+                if let Conversion::Harmonise { offset } = self.conversion {
+                    for dn in rows_of(buffer, source, target.pitch).flatten() {
+                        *dn = harmonise(*dn, offset);
+                    }
+                }
+                Ok(())
+            }
+            (Pixels::F32(buffer), _) => {
+                self.write_reflectance(image, source, target.of(buffer, 0), target.pitch)
+            }
+        }
+    }
+
+    fn write_reflectance(
+        &self,
+        image: &Image,
+        source: Rect,
+        target: &mut [f32],
+        pitch: usize,
+    ) -> cubeflight_jp2::Result<()> {
+        let Conversion::Reflectance { offset, quantification } = self.conversion else {
+            return Ok(());
+        };
+        let width = source.width() as usize;
+        let mut stored = vec![0_u16; width * source.height() as usize];
+        image.write_u16(0, source, &mut stored, width, 1)?;
+        let rows = rows_of(target, source, pitch).zip(stored.chunks(width.max(1)));
+        for (row, stored) in rows {
+            for (value, dn) in row.iter_mut().zip(stored) {
+                *value = reflectance(*dn, offset, quantification);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where in a row-block's buffer a tile's samples go; all in elements.
+#[derive(Debug, Clone, Copy)]
+struct Target {
+    start: usize,
+    pitch: usize,
+    plane: usize,
+}
+
+impl Target {
+    fn of<T>(self, buffer: &mut [T], plane: usize) -> &mut [T] {
+        buffer.get_mut(self.start + plane * self.plane..).unwrap_or_default()
+    }
+}
+
+/// The rows of a rectangle that starts at the first element of a buffer.
+fn rows_of<T>(buffer: &mut [T], part: Rect, pitch: usize) -> impl Iterator<Item = &mut [T]> {
+    let width = part.width() as usize;
+    buffer
+        .chunks_mut(pitch.max(1))
+        .take(part.height() as usize)
+        .map(move |row| row.get_mut(..width).unwrap_or_default())
+}
+
+fn jp2_trouble(error: cubeflight_jp2::Error) -> Trouble {
+    match error {
+        cubeflight_jp2::Error::StaleTilePart { .. } => Trouble::Stale(error.to_string()),
+        _ => permanent(error.code(), &error),
+    }
+}

@@ -1,0 +1,282 @@
+//! One asset of one time step: reading its tiles, and starting over once when its record turns out
+//! to be stale.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use cubeflight_index::scan_asset;
+use cubeflight_jp2::{MainHeader, ScanOptions, Scanner};
+use cubeflight_plan::{
+    AssetRead, Column, Fault, HeaderSource, Layout, ReadGroup, TileLattice, TileRead, plan_asset,
+};
+use cubeflight_sentinel2::{ProductId, safe};
+use cubeflight_storage::Path;
+use cubeflight_tlm::RecordSource;
+use futures::future::try_join_all;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+use crate::block::OpenBlock;
+use crate::decode::{Conversion, TileJob};
+use crate::error::fault_code;
+use crate::{Engine, Error};
+
+/// What all tasks of a stream share.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) engine: Engine,
+    pub(crate) layout: Arc<Layout>,
+    pub(crate) cancelled: CancellationToken,
+    pub(crate) requests: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+}
+
+/// Why an asset could not be read.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The record does not belong to the file.
+    Stale(String),
+    /// Reading again later may help; pixels are never replaced by fill because of this.
+    Transient { code: &'static str, message: String },
+    /// It will not.
+    Permanent { code: &'static str, message: String },
+}
+
+/// One asset of one time step.
+#[derive(Debug)]
+pub(crate) struct AssetTask {
+    pub(crate) column: usize,
+    pub(crate) product: ProductId,
+    pub(crate) conversion: Conversion,
+    pub(crate) read: AssetRead,
+    path: Path,
+    header: OnceCell<Arc<MainHeader>>,
+    /// The same asset after its file was scanned again.
+    refreshed: OnceCell<Arc<AssetTask>>,
+}
+
+impl AssetTask {
+    pub(crate) fn new(
+        context: &Context,
+        column: usize,
+        conversion: Conversion,
+        read: AssetRead,
+    ) -> Result<Self, Trouble> {
+        let path = context.engine.archive.resolve(&read.href).map_err(storage_trouble)?;
+        let header = match &read.header {
+            HeaderSource::Known(header) => OnceCell::new_with(Some(Arc::clone(header))),
+            HeaderSource::Fetch(_) => OnceCell::new(),
+        };
+        Ok(Self {
+            column,
+            product: read.record.product.clone(),
+            conversion,
+            read,
+            path,
+            header,
+            refreshed: OnceCell::new(),
+        })
+    }
+
+    /// Scans a file without record, then plans it.
+    pub(crate) async fn scan(
+        context: &Context,
+        column: usize,
+        conversion: Conversion,
+        product: ProductId,
+        href: String,
+        size: Option<u64>,
+        etag: Option<String>,
+    ) -> Result<Self, Trouble> {
+        let path = context.engine.archive.resolve(&href).map_err(storage_trouble)?;
+        let shape = column_of(context, column)?;
+        let key = safe::archive_key(path.as_ref()).to_owned();
+        let source = RecordSource { product, asset: shape.asset, key, etag };
+        let record = scan_asset(&context.engine.archive, &path, source, size)
+            .await
+            .map_err(index_trouble)?;
+        let read = plan_asset(shape, href, Arc::new(record), &context.engine.cost())
+            .map_err(|error| permanent(error.code(), &error))?;
+        Self::new(context, column, conversion, read)
+    }
+
+    /// Reads the tiles of a group and decodes them into the row-blocks.
+    pub(crate) async fn run(
+        &self,
+        context: &Arc<Context>,
+        group: &ReadGroup,
+        blocks: &Arc<[Arc<OpenBlock>]>,
+    ) -> Result<(), Trouble> {
+        match self.attempt(context, group, blocks).await {
+            Err(Trouble::Stale(reason)) => {
+                tracing::warn!(product = %self.product, href = self.read.href, reason, "stale index record");
+            }
+            outcome => return outcome,
+        }
+        let fresh = self.refreshed.get_or_try_init(|| self.rescan(context)).await?;
+        let group = fresh.group_of(&group.tiles);
+        match fresh.attempt(context, &group, blocks).await {
+            Err(Trouble::Stale(message)) => {
+                Err(Trouble::Permanent { code: fault_code::SIZE_CHANGED, message })
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn rescan(&self, context: &Context) -> Result<Arc<Self>, Trouble> {
+        let (product, href) = (self.product.clone(), self.read.href.clone());
+        let fresh =
+            Self::scan(context, self.column, self.conversion, product, href, None, None).await?;
+        Ok(Arc::new(fresh))
+    }
+
+    /// The same tiles by this task's own record.
+    fn group_of(&self, tiles: &[TileRead]) -> ReadGroup {
+        let all = self.read.groups.iter().flat_map(|group| &group.tiles);
+        let wanted: Vec<TileRead> =
+            all.filter(|own| tiles.iter().any(|tile| tile.tile == own.tile)).cloned().collect();
+        let ranges = wanted.iter().flat_map(|tile| tile.parts.iter().cloned()).collect();
+        ReadGroup { ranges, tiles: wanted }
+    }
+
+    async fn attempt(
+        &self,
+        context: &Arc<Context>,
+        group: &ReadGroup,
+        blocks: &Arc<[Arc<OpenBlock>]>,
+    ) -> Result<(), Trouble> {
+        let header = self.header(context).await?;
+        let reads = group.ranges.iter().map(|range| self.get(context, range.clone()));
+        let bodies: Vec<Bytes> = try_join_all(reads).await?;
+
+        let jobs = group.tiles.iter().map(|tile| {
+            let parts = tile.parts.iter().map(|part| cut(group, &bodies, part)).collect();
+            let job = TileJob {
+                context: Arc::clone(context),
+                header: Arc::clone(&header),
+                column: self.column,
+                conversion: self.conversion,
+                tile: tile.clone(),
+                parts,
+                blocks: Arc::clone(blocks),
+                first_block: group.blocks().start,
+            };
+            job.run()
+        });
+        try_join_all(jobs).await?;
+        Ok(())
+    }
+
+    async fn get(&self, context: &Context, range: std::ops::Range<u64>) -> Result<Bytes, Trouble> {
+        let bytes =
+            context.engine.archive.get_range(&self.path, range).await.map_err(storage_trouble)?;
+        context.requests.fetch_add(1, Ordering::Relaxed);
+        context.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(bytes)
+    }
+
+    async fn header(&self, context: &Context) -> Result<Arc<MainHeader>, Trouble> {
+        let fetch = || async {
+            let HeaderSource::Fetch(range) = &self.read.header else {
+                return Err(Trouble::Stale("record has no main header".to_owned()));
+            };
+            let bytes = self.get(context, range.clone()).await?;
+            let header = parse_header(&bytes, self.read.record.size)?;
+            let column = column_of(context, self.column)?;
+            let found = TileLattice::of_header(column.asset, &column.grid, &header)
+                .map_err(|error| permanent(error.code(), &error))?;
+            if found != TileLattice::of_asset(column.asset, &column.grid) {
+                return Err(Trouble::Stale("file is not tiled as its kind usually is".to_owned()));
+            }
+            Ok(Arc::new(header))
+        };
+        self.header.get_or_try_init(fetch).await.cloned()
+    }
+}
+
+/// Everything before the first SOT: boxes and main header.
+fn parse_header(bytes: &[u8], size: u64) -> Result<MainHeader, Trouble> {
+    let options = ScanOptions { stop_after_header: true, ..ScanOptions::default() };
+    let mut scanner = Scanner::new(size, options);
+    let stale = |error: cubeflight_jp2::Error| Trouble::Stale(error.to_string());
+    scanner.feed(0, bytes).map_err(stale)?;
+    if scanner.wants().is_some() {
+        return Err(Trouble::Stale("main header does not end where the record says".to_owned()));
+    }
+    Ok(scanner.finish().map_err(stale)?.header)
+}
+
+/// The bytes of one tile-part out of the bodies of its group's ranges.
+fn cut(group: &ReadGroup, bodies: &[Bytes], part: &std::ops::Range<u64>) -> Bytes {
+    let hit = group
+        .ranges
+        .iter()
+        .zip(bodies)
+        .find(|(range, _)| range.start <= part.start && part.end <= range.end);
+    let slice = hit.and_then(|(range, body)| {
+        let start = usize::try_from(part.start - range.start).ok()?;
+        let end = usize::try_from(part.end - range.start).ok()?;
+        (end <= body.len()).then(|| body.slice(start..end))
+    });
+    // An empty part is refused by the splice as not being a tile-part.
+    slice.unwrap_or_default()
+}
+
+fn column_of<'a>(context: &'a Context, column: usize) -> Result<&'a Column, Trouble> {
+    context.layout.columns.get(column).ok_or(Trouble::Permanent {
+        code: "CF-ENG-002",
+        message: "plan and layout have different columns".to_owned(),
+    })
+}
+
+pub(crate) fn permanent(code: &'static str, error: &dyn std::fmt::Display) -> Trouble {
+    Trouble::Permanent { code, message: error.to_string() }
+}
+
+fn storage_trouble(error: cubeflight_storage::Error) -> Trouble {
+    use cubeflight_storage::Error as Storage;
+    let (code, message) = (error.code(), error.to_string());
+    match error {
+        Storage::EndsEarly { .. } => Trouble::Stale(message),
+        // Credentials get renewed; data must not become fill because they had expired.
+        Storage::Denied { .. } | Storage::MissingCredentials { .. } => {
+            Trouble::Transient { code, message }
+        }
+        _ if error.is_transient() => Trouble::Transient { code, message },
+        _ => Trouble::Permanent { code, message },
+    }
+}
+
+fn index_trouble(error: cubeflight_index::Error) -> Trouble {
+    match error {
+        cubeflight_index::Error::Storage(error) => match storage_trouble(error) {
+            // While scanning there is no record that could be stale.
+            Trouble::Stale(message) => {
+                Trouble::Permanent { code: fault_code::SIZE_CHANGED, message }
+            }
+            trouble => trouble,
+        },
+        error => permanent(error.code(), &error),
+    }
+}
+
+impl Trouble {
+    /// As the error that ends the stream.
+    pub(crate) fn into_error(self, column: &str, product: &ProductId) -> Error {
+        let fault = |code, message| Error::Fault {
+            column: column.to_owned(),
+            fault: Fault { product: product.clone(), code, message },
+        };
+        match self {
+            Self::Transient { code, message } => Error::Unavailable {
+                column: column.to_owned(),
+                product: product.to_string(),
+                code,
+                message,
+            },
+            Self::Permanent { code, message } => fault(code, message),
+            Self::Stale(message) => fault(fault_code::SIZE_CHANGED, message),
+        }
+    }
+}

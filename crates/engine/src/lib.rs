@@ -1,0 +1,25 @@
+//! The engine: [`Engine::resolve`] turns a request into a plan (catalogue, index, planning),
+//! [`Engine::run`] turns a plan into row-blocks (fetch, decode, order). The server and the command
+//! line both use these two.
+
+#![forbid(unsafe_code)]
+
+mod block;
+mod config;
+mod decode;
+mod engine;
+mod error;
+mod fetch;
+mod index_catalog;
+mod pixels;
+mod resolve;
+mod run;
+
+pub use block::Block;
+pub use config::EngineConfig;
+pub use engine::Engine;
+pub use error::{CODES, Error, Result};
+pub use index_catalog::IndexCatalog;
+pub use pixels::Pixels;
+pub use resolve::Resolved;
+pub use run::{BlockStream, RunStats};

@@ -1,0 +1,370 @@
+//! From a plan to row-blocks, in time order.
+//!
+//! One task per stream walks the plan. It opens the row-blocks that the next reads fill, as far
+//! ahead as the look-ahead allows, and spawns the reads; each read decodes its tiles in the pool
+//! and writes into the open blocks. A second future waits for the blocks in order and hands them
+//! out. Bytes are returned to the look-ahead when a block is dropped, so a client that stops
+//! reading stops everything. Dropping the stream ends all of it: reads are aborted, decoder jobs
+//! that have not begun do nothing.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context as TaskContext, Poll};
+
+use cubeflight_plan::{Fault, Layout, Plan, PlannedColumn, PlannedStep, ReadGroup};
+use cubeflight_sentinel2::{OnError, ProductId};
+use futures::future::join_all;
+use futures::Stream;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::block::OpenBlock;
+use crate::decode::Conversion;
+use crate::fetch::{AssetTask, Context, Trouble};
+use crate::{Block, Engine, Error, Result};
+
+/// Row-blocks that are open and waiting to be handed out: more than one step can have, because a
+/// step opens all blocks that a read fills before that read begins.
+const OPEN_BLOCKS: usize = 65_536;
+/// Unit in which the look-ahead counts bytes.
+const PERMIT_BYTES: u64 = 1024;
+
+/// What a stream has read so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RunStats {
+    /// Requests for pixels and headers.
+    pub requests: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Row-blocks in time order. Dropping it cancels what is under way.
+#[derive(Debug)]
+pub struct BlockStream {
+    blocks: mpsc::Receiver<Result<Block>>,
+    context: Arc<Context>,
+    _cancel: DropGuard,
+}
+
+impl BlockStream {
+    /// What was read so far.
+    #[must_use]
+    pub fn stats(&self) -> RunStats {
+        RunStats {
+            requests: self.context.requests.load(Ordering::Relaxed),
+            bytes: self.context.bytes.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Stream for BlockStream {
+    type Item = Result<Block>;
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut TaskContext<'_>,
+    ) -> Poll<Option<Self::Item>> {
+        self.blocks.poll_recv(context)
+    }
+}
+
+impl Engine {
+    /// Reads and decodes a plan.
+    ///
+    /// Must be called within a tokio runtime.
+    #[must_use]
+    pub fn run(&self, plan: Plan, on_error: OnError) -> BlockStream {
+        let cancelled = CancellationToken::new();
+        let context = Arc::new(Context {
+            engine: self.clone(),
+            layout: Arc::clone(&plan.layout),
+            cancelled: cancelled.clone(),
+            requests: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+        });
+        let (sender, blocks) = mpsc::channel(1);
+        tokio::spawn(supervise(Arc::clone(&context), plan, on_error, sender));
+        BlockStream { blocks, context, _cancel: cancelled.drop_guard() }
+    }
+}
+
+/// Runs both halves of a stream until they are done, one fails, or nobody listens.
+async fn supervise(
+    context: Arc<Context>,
+    plan: Plan,
+    on_error: OnError,
+    sender: mpsc::Sender<Result<Block>>,
+) {
+    let (open_sender, open) = mpsc::channel(OPEN_BLOCKS);
+    let (fatal_sender, mut fatal) = mpsc::channel(1);
+    let producer = Producer {
+        look_ahead: Arc::new(Semaphore::new(0)),
+        granted: 0,
+        reads: Arc::new(Semaphore::new(context.engine.config.reads_per_stream.max(1))),
+        tasks: JoinSet::new(),
+        open: open_sender,
+        fatal: fatal_sender,
+        on_error,
+        context: Arc::clone(&context),
+    };
+    let layout = Arc::clone(&context.layout);
+    let work = async { tokio::try_join!(producer.walk(plan), hand_out(layout, open, &sender)) };
+    let failure = tokio::select! {
+        Some(error) = fatal.recv() => Some(error),
+        outcome = work => outcome.err(),
+        () = sender.closed() => None,
+        () = context.cancelled.cancelled() => None,
+    };
+    if let Some(error) = failure {
+        // Nobody is left to hear it when this fails.
+        let _ = sender.send(Err(error)).await;
+    }
+    context.cancelled.cancel();
+}
+
+/// Waits for the open blocks in order and sends them on.
+async fn hand_out(
+    layout: Arc<Layout>,
+    mut open: mpsc::Receiver<Arc<OpenBlock>>,
+    sender: &mpsc::Sender<Result<Block>>,
+) -> Result<()> {
+    while let Some(block) = open.recv().await {
+        let block = block.finish(&layout).await;
+        if sender.send(Ok(block)).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The half that walks the plan.
+#[derive(Debug)]
+struct Producer {
+    context: Arc<Context>,
+    look_ahead: Arc<Semaphore>,
+    /// Permits given to the look-ahead so far.
+    granted: u64,
+    reads: Arc<Semaphore>,
+    tasks: JoinSet<()>,
+    open: mpsc::Sender<Arc<OpenBlock>>,
+    fatal: mpsc::Sender<Error>,
+    on_error: OnError,
+}
+
+impl Producer {
+    async fn walk(mut self, plan: Plan) -> Result<()> {
+        for (index, step) in plan.steps.into_iter().enumerate() {
+            self.step(index, step).await?;
+        }
+        let Self { mut tasks, open, .. } = self;
+        // Closing the channel lets the other half end after the last block.
+        drop(open);
+        while let Some(outcome) = tasks.join_next().await {
+            outcome.map_err(|error| Error::Task { reason: error.to_string() })?;
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, index: usize, step: PlannedStep) -> Result<()> {
+        let layout = Arc::clone(&self.context.layout);
+        let (assets, faults) = self.assets(step).await?;
+        let mut reads: Vec<(Arc<AssetTask>, ReadGroup)> = Vec::new();
+        for asset in assets {
+            let groups = asset.read.groups.clone();
+            reads.extend(groups.into_iter().map(|group| (Arc::clone(&asset), group)));
+        }
+        // Row-blocks complete in order when reads begin in the order of the first block they fill.
+        reads.sort_by_key(|(asset, group)| (group.blocks().start, asset.column));
+        self.reserve(&layout, &reads)?;
+
+        let mut opened = Opened { step: index, blocks: Vec::new(), jobs: jobs(&layout, &reads) };
+        for (asset, group) in reads {
+            let (first, end) = (group.blocks().start as usize, group.blocks().end as usize);
+            while opened.blocks.len() < end {
+                self.open_block(&layout, &mut opened, &faults).await?;
+            }
+            let blocks = opened.blocks.get(first..end).unwrap_or_default().into();
+            self.spawn(asset, group, blocks).await?;
+        }
+        while opened.blocks.len() < usize::from(layout.blocks) {
+            self.open_block(&layout, &mut opened, &faults).await?;
+        }
+        Ok(())
+    }
+
+    /// The assets of a step that can be read, and the columns that cannot.
+    async fn assets(
+        &self,
+        step: PlannedStep,
+    ) -> Result<(Vec<Arc<AssetTask>>, Vec<(usize, Fault)>)> {
+        let metadata = step.metadata;
+        let layout = Arc::clone(&self.context.layout);
+        let prepared = step.columns.into_iter().enumerate().map(|(column, planned)| {
+            let conversion = Conversion::of(&layout, column, &metadata);
+            self.asset(column, conversion, planned)
+        });
+        let mut assets = Vec::new();
+        let mut faults = Vec::new();
+        for (column, prepared) in join_all(prepared).await.into_iter().enumerate() {
+            match prepared {
+                Ok(asset) => assets.push(Arc::new(asset)),
+                Err((product, trouble)) => {
+                    faults.push((column, self.judge(column, &product, trouble)?));
+                }
+            }
+        }
+        Ok((assets, faults))
+    }
+
+    async fn asset(
+        &self,
+        column: usize,
+        conversion: Conversion,
+        planned: PlannedColumn,
+    ) -> Result<AssetTask, (ProductId, Trouble)> {
+        match planned {
+            PlannedColumn::Read(read) => {
+                let product = read.record.product.clone();
+                AssetTask::new(&self.context, column, conversion, read)
+                    .map_err(|trouble| (product, trouble))
+            }
+            PlannedColumn::Scan { product, href, size, etag } => {
+                let owner = product.clone();
+                AssetTask::scan(&self.context, column, conversion, product, href, size, etag)
+                    .await
+                    .map_err(|trouble| (owner, trouble))
+            }
+            PlannedColumn::Fault(Fault { product, code, message }) => {
+                Err((product, Trouble::Permanent { code, message }))
+            }
+        }
+    }
+
+    /// A fault becomes fill or ends the stream; what may pass always ends it.
+    fn judge(&self, column: usize, product: &ProductId, trouble: Trouble) -> Result<Fault> {
+        let layout = &self.context.layout;
+        let path = layout.columns.get(column).map_or("", |column| column.path.as_str());
+        judge(self.on_error, path, product, trouble)
+    }
+
+    /// Makes the look-ahead large enough for the blocks that are open at once whatever happens:
+    /// the reads of a step may each fill several blocks, and a block is complete only when all its
+    /// reads are done.
+    fn reserve(&mut self, layout: &Layout, reads: &[(Arc<AssetTask>, ReadGroup)]) -> Result<()> {
+        let config = &self.context.engine.config;
+        let mut reach = 0;
+        let mut most = 1;
+        for (_, group) in reads {
+            reach = reach.max(group.blocks().end);
+            most = most.max(reach - group.blocks().start.min(reach));
+        }
+        let needed = u64::from(most) * block_permits(layout) * PERMIT_BYTES;
+        if needed > config.max_working_set_bytes.max(config.look_ahead_bytes) {
+            let allowed = config.max_working_set_bytes;
+            return Err(Error::WorkingSet { needed, allowed });
+        }
+        let permits = needed.max(config.look_ahead_bytes).div_ceil(PERMIT_BYTES);
+        if permits > self.granted {
+            let more = usize::try_from(permits - self.granted).unwrap_or(Semaphore::MAX_PERMITS);
+            self.look_ahead.add_permits(more);
+            self.granted = permits;
+        }
+        Ok(())
+    }
+
+    async fn open_block(
+        &self,
+        layout: &Layout,
+        opened: &mut Opened,
+        faults: &[(usize, Fault)],
+    ) -> Result<()> {
+        let permits = u32::try_from(block_permits(layout)).unwrap_or(u32::MAX);
+        let held = Arc::clone(&self.look_ahead).acquire_many_owned(permits).await;
+        let held = held.map_err(|error| Error::Task { reason: error.to_string() })?;
+        let number = opened.blocks.len();
+        let jobs = opened.jobs.get(number).copied().unwrap_or_default();
+        // Layout counts blocks in 16 bits.
+        let name = u16::try_from(number).unwrap_or(u16::MAX);
+        let block = Arc::new(OpenBlock::new(layout, opened.step, name, jobs, held));
+        for (column, fault) in faults {
+            block.fail(*column, fault.clone());
+        }
+        opened.blocks.push(Arc::clone(&block));
+        let sent = self.open.send(block).await;
+        sent.map_err(|_| Error::Task { reason: "nobody reads the stream".to_owned() })
+    }
+
+    async fn spawn(
+        &mut self,
+        asset: Arc<AssetTask>,
+        group: ReadGroup,
+        blocks: Arc<[Arc<OpenBlock>]>,
+    ) -> Result<()> {
+        while let Some(outcome) = self.tasks.try_join_next() {
+            outcome.map_err(|error| Error::Task { reason: error.to_string() })?;
+        }
+        let slot = Arc::clone(&self.reads).acquire_owned().await;
+        let slot = slot.map_err(|error| Error::Task { reason: error.to_string() })?;
+        let (context, fatal) = (Arc::clone(&self.context), self.fatal.clone());
+        let on_error = self.on_error;
+        self.tasks.spawn(async move {
+            let outcome = asset.run(&context, &group, &blocks).await;
+            drop(slot);
+            if let Err(trouble) = outcome {
+                let column = context.layout.columns.get(asset.column);
+                let path = column.map_or("", |column| column.path.as_str());
+                match judge(on_error, path, &asset.product, trouble) {
+                    Ok(fault) => fail_all(&asset, &fault, &blocks),
+                    // Only the first one counts.
+                    Err(error) => drop(fatal.try_send(error)),
+                }
+            }
+            // A read is one job of every block from its first to its last one.
+            for block in blocks.iter() {
+                block.job_done();
+            }
+        });
+        Ok(())
+    }
+}
+
+fn judge(on_error: OnError, path: &str, product: &ProductId, trouble: Trouble) -> Result<Fault> {
+    match (on_error, trouble) {
+        (OnError::Mark, Trouble::Permanent { code, message }) => {
+            Ok(Fault { product: product.clone(), code, message })
+        }
+        (_, trouble) => Err(trouble.into_error(path, product)),
+    }
+}
+
+/// Row-blocks of a step that are open so far, and the tile jobs of each one.
+#[derive(Debug)]
+struct Opened {
+    step: usize,
+    blocks: Vec<Arc<OpenBlock>>,
+    jobs: Vec<usize>,
+}
+
+/// Reads that fill each block.
+fn jobs(layout: &Layout, reads: &[(Arc<AssetTask>, ReadGroup)]) -> Vec<usize> {
+    let mut jobs = vec![0; usize::from(layout.blocks)];
+    for (_, group) in reads {
+        let blocks = group.blocks();
+        for count in jobs.get_mut(blocks.start as usize..blocks.end as usize).unwrap_or_default() {
+            *count += 1;
+        }
+    }
+    jobs
+}
+
+fn block_permits(layout: &Layout) -> u64 {
+    layout.block_bytes().div_ceil(PERMIT_BYTES)
+}
+
+fn fail_all(asset: &AssetTask, fault: &Fault, blocks: &[Arc<OpenBlock>]) {
+    for block in blocks {
+        block.fail(asset.column, fault.clone());
+    }
+}

@@ -1,0 +1,119 @@
+//! DoGet: streams the cube of a ticket, or of a bare request.
+
+use std::sync::Arc;
+
+use arrow_buffer::Buffer;
+use arrow_flight::{FlightData, Ticket};
+use arrow_schema::SchemaRef;
+use cubeflight_batch::{BlockRow, ColumnError, encode_row, encode_schema};
+use cubeflight_engine::{Block, Pixels};
+use cubeflight_plan::{Layout, PlannedStep};
+use cubeflight_proto::{decode_ticket, product_ids};
+use futures::stream::BoxStream;
+use futures::{StreamExt, stream};
+use serde_json::json;
+use tonic::{Response, Status};
+
+use crate::CubeFlight;
+use crate::convert::domain;
+use crate::get_schema::schema;
+use crate::status::{from_batch, from_engine, from_request, plain};
+
+/// Row-blocks that are encoded side by side.
+const ENCODING: usize = 2;
+
+/// What the encoder of a row needs to know of its cube.
+#[derive(Debug)]
+struct Cube {
+    layout: Arc<Layout>,
+    schema: SchemaRef,
+    /// Steps without their reads.
+    steps: Vec<PlannedStep>,
+}
+
+impl CubeFlight {
+    pub(crate) async fn get(
+        &self,
+        ticket: Ticket,
+    ) -> Result<Response<BoxStream<'static, Result<FlightData, Status>>>, Status> {
+        let redeemed = decode_ticket(&ticket.ticket).map_err(|error| from_request(&error))?;
+        let request = domain(&redeemed.request)?;
+        let pins = redeemed.product_ids.as_deref().map(product_ids).transpose();
+        let pins = pins.map_err(|error| from_request(&error))?;
+        let resolved = self.engine().resolve(&request, pins.as_deref()).await;
+        let resolved = resolved.map_err(|error| from_engine(&error))?;
+
+        let layout = Arc::clone(&resolved.plan.layout);
+        let schema = Arc::new(schema(&layout, &request)?);
+        let steps = resolved.plan.steps.iter().map(without_reads).collect();
+        let cube = Arc::new(Cube { layout, schema: Arc::clone(&schema), steps });
+
+        let blocks = self.engine().run(resolved.plan, request.on_error);
+        let rows = blocks
+            .map(move |block| encode(Arc::clone(&cube), block))
+            .buffered(ENCODING);
+        let first = stream::once(async move { Ok(encode_schema(&schema)) });
+        // An error ends the stream: nothing may follow it.
+        let all = first.chain(rows).scan(false, |failed, item| {
+            let over = std::mem::replace(failed, item.is_err());
+            std::future::ready((!over).then_some(item))
+        });
+        Ok(Response::new(all.boxed()))
+    }
+}
+
+fn without_reads(step: &PlannedStep) -> PlannedStep {
+    PlannedStep {
+        time: step.time,
+        product_ids: step.product_ids.clone(),
+        metadata: step.metadata.clone(),
+        columns: Vec::new(),
+    }
+}
+
+/// Encoding copies the pixels once more, so it stays off the threads that answer calls.
+async fn encode(
+    cube: Arc<Cube>,
+    block: cubeflight_engine::Result<Block>,
+) -> Result<FlightData, Status> {
+    let block = block.map_err(|error| from_engine(&error))?;
+    let work = move || {
+        let Some(step) = cube.steps.get(block.step) else {
+            return Err(plain("CF-ENG-002", "a row-block of a step that was not planned"));
+        };
+        let note = json!({ "step": block.step, "steps": cube.steps.len(), "block": block.block });
+        let batch = row_of(&cube.layout, step, block).into_batch(&cube.layout, &cube.schema);
+        let batch = batch.map_err(|error| from_batch(&error))?;
+        encode_row(&batch, &note.to_string()).map_err(|error| from_batch(&error))
+    };
+    let joined = tokio::task::spawn_blocking(work).await;
+    joined.map_err(|error| plain("CF-ENG-002", &error.to_string()))?
+}
+
+/// A row-block with what is known of its step.
+#[must_use]
+pub fn row_of(layout: &Layout, step: &PlannedStep, block: Block) -> BlockRow {
+    let errors = block.faults.iter().map(|(column, fault)| ColumnError {
+        column: layout.columns.get(*column).map_or_else(String::new, |c| c.path.clone()),
+        product_id: fault.product.to_string(),
+        code: fault.code.to_owned(),
+        message: fault.message.clone(),
+    });
+    BlockRow {
+        time: step.time,
+        product_ids: step.product_ids.iter().map(ToString::to_string).collect(),
+        errors: errors.collect(),
+        block: block.block,
+        metadata: step.metadata.clone(),
+        valid_fraction: None,
+        pixels: block.pixels.into_iter().map(buffer_of).collect(),
+    }
+}
+
+fn buffer_of(pixels: Pixels) -> Buffer {
+    match pixels {
+        Pixels::U8(values) => Buffer::from_vec(values),
+        Pixels::U16(values) => Buffer::from_vec(values),
+        Pixels::F32(values) => Buffer::from_vec(values),
+    }
+}

@@ -1,0 +1,42 @@
+//! GetFlightInfo: plans, reads nothing.
+
+use arrow_flight::{FlightDescriptor, FlightEndpoint, FlightInfo, Ticket};
+use cubeflight_proto::{encode_ticket, v1};
+use tonic::{Response, Status};
+
+use crate::CubeFlight;
+use crate::convert::request_of;
+use crate::get_schema::schema;
+use crate::status::{from_batch, from_engine, plain};
+use crate::summary::wire_summary;
+
+impl CubeFlight {
+    pub(crate) async fn flight_info(
+        &self,
+        descriptor: FlightDescriptor,
+    ) -> Result<Response<FlightInfo>, Status> {
+        let request = request_of(&descriptor)?;
+        let resolved = self.engine().resolve(&request, None).await;
+        let resolved = resolved.map_err(|error| from_engine(&error))?;
+        let layout = &resolved.plan.layout;
+        let schema = schema(layout, &request)?;
+
+        let summary = wire_summary(&resolved);
+        let rows = resolved.plan.steps.len() as u64 * u64::from(layout.blocks);
+        let bytes = rows.saturating_mul(layout.block_bytes());
+        let ticket =
+            encode_ticket(v1::CubeRequest::from(&request), summary.matched_ids.clone());
+        let metadata = serde_json::to_string(&summary)
+            .map_err(|error| plain("CF-REQ-001", &error.to_string()))?;
+        let info = FlightInfo::new()
+            .try_with_schema(&schema)
+            .map_err(|error| from_batch(&error.into()))?
+            .with_descriptor(descriptor)
+            .with_endpoint(FlightEndpoint::new().with_ticket(Ticket::new(ticket)))
+            .with_total_records(i64::try_from(rows).unwrap_or(i64::MAX))
+            .with_total_bytes(i64::try_from(bytes).unwrap_or(i64::MAX))
+            .with_ordered(true)
+            .with_app_metadata(metadata);
+        Ok(Response::new(info))
+    }
+}

@@ -1,0 +1,35 @@
+//! GetSchema, and the schema for the other RPCs.
+
+use arrow_flight::{FlightDescriptor, SchemaAsIpc, SchemaResult};
+use arrow_ipc::writer::IpcWriteOptions;
+use arrow_schema::Schema;
+use cubeflight_batch::cube_schema;
+use cubeflight_plan::Layout;
+use cubeflight_proto::{encode_request_json, v1};
+use cubeflight_sentinel2::CubeRequest;
+use tonic::{Response, Status};
+
+use crate::CubeFlight;
+use crate::convert::request_of;
+use crate::status::{from_batch, from_engine, from_request};
+
+impl CubeFlight {
+    pub(crate) async fn schema_of(
+        &self,
+        descriptor: &FlightDescriptor,
+    ) -> Result<Response<SchemaResult>, Status> {
+        let request = request_of(descriptor)?;
+        let layout = self.engine().layout(&request).await.map_err(|error| from_engine(&error))?;
+        let schema = schema(&layout, &request)?;
+        let result = SchemaResult::try_from(SchemaAsIpc::new(&schema, &IpcWriteOptions::default()));
+        let result = result.map_err(|error| from_batch(&error.into()))?;
+        Ok(Response::new(result))
+    }
+}
+
+/// The schema of a request: the same for every RPC and every endpoint.
+pub(crate) fn schema(layout: &Layout, request: &CubeRequest) -> Result<Schema, Status> {
+    let normalised = v1::CubeRequest::from(request);
+    let json = encode_request_json(&normalised).map_err(|error| from_request(&error))?;
+    cube_schema(layout, &request.time, &json).map_err(|error| from_batch(&error))
+}

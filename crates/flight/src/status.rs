@@ -1,0 +1,104 @@
+//! Errors as gRPC statuses, made in this one place.
+
+use cubeflight_engine::Error as EngineError;
+use cubeflight_proto::errors::{Class, Place, lookup, text};
+use tonic::{Code, Status};
+
+/// Codes of the service itself.
+pub const CODES: &[&str] = &[UNIMPLEMENTED, NO_DESCRIPTOR];
+
+/// An RPC or descriptor that this server does not serve.
+pub(crate) const UNIMPLEMENTED: &str = "CF-FLT-001";
+/// A call without descriptor.
+pub(crate) const NO_DESCRIPTOR: &str = "CF-FLT-002";
+
+/// Classification of a code; one that is not in the table is a fault of cubeflight.
+#[must_use]
+pub fn error_class(code: &str) -> Class {
+    lookup(code).map_or(Class::Internal, |entry| entry.class)
+}
+
+/// The text that clients parse.
+#[must_use]
+pub fn error_text(error: &EngineError) -> String {
+    let (product, band) = error.place();
+    text(error.code(), &error.to_string(), Place { product: product.as_deref(), band })
+}
+
+pub(crate) fn status(code: &str, text: String) -> Status {
+    let grpc = match error_class(code) {
+        Class::InvalidArgument => Code::InvalidArgument,
+        Class::NotFound => Code::NotFound,
+        Class::Unauthenticated => Code::Unauthenticated,
+        Class::PermissionDenied => Code::PermissionDenied,
+        Class::ResourceExhausted => Code::ResourceExhausted,
+        Class::FailedPrecondition => Code::FailedPrecondition,
+        Class::Unavailable => Code::Unavailable,
+        Class::DataLoss => Code::DataLoss,
+        Class::Unimplemented => Code::Unimplemented,
+        _ => Code::Internal,
+    };
+    if grpc == Code::Internal {
+        tracing::error!(code, text, "internal error");
+    } else {
+        tracing::info!(code, text, "request refused");
+    }
+    Status::new(grpc, text)
+}
+
+pub(crate) fn plain(code: &str, message: &str) -> Status {
+    status(code, text(code, message, Place::default()))
+}
+
+pub(crate) fn from_engine(error: &EngineError) -> Status {
+    // A transient upstream makes the call UNAVAILABLE whatever the code of its cause says.
+    if let EngineError::Unavailable { code, .. } = error {
+        tracing::warn!(code, "upstream unavailable");
+        return Status::unavailable(error_text(error));
+    }
+    status(error.code(), error_text(error))
+}
+
+pub(crate) fn from_request(error: &cubeflight_proto::Error) -> Status {
+    plain(error.code(), &error.to_string())
+}
+
+pub(crate) fn from_batch(error: &cubeflight_batch::Error) -> Status {
+    plain(error.code(), &error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use cubeflight_proto::errors::TABLE;
+
+    #[test]
+    fn the_table_has_exactly_the_codes_that_are_given() {
+        let given: BTreeSet<&str> = [
+            cubeflight_jp2::Error::CODES,
+            cubeflight_sentinel2::Error::CODES,
+            cubeflight_crs::Error::CODES,
+            cubeflight_tlm::CODES,
+            cubeflight_storage::CODES,
+            cubeflight_index::CODES,
+            cubeflight_catalog::CODES,
+            cubeflight_plan::CODES,
+            cubeflight_engine::CODES,
+            cubeflight_batch::CODES,
+            cubeflight_proto::CODES,
+            super::CODES,
+        ]
+        .into_iter()
+        .flatten()
+        .copied()
+        .collect();
+        let listed: BTreeSet<&str> = TABLE
+            .iter()
+            .map(|entry| entry.code)
+            .filter(|code| !code.starts_with("CF-CLI-"))
+            .collect();
+        assert_eq!(given.difference(&listed).collect::<Vec<_>>(), Vec::<&&str>::new());
+        assert_eq!(listed.difference(&given).collect::<Vec<_>>(), Vec::<&&str>::new());
+    }
+}

@@ -1,0 +1,70 @@
+//! Errors of this crate.
+
+/// Something went wrong with the index or a file to be indexed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An index file that is not a table of records.
+    #[error("index file {path} is unreadable: {reason}; remove it and index again")]
+    BadFile {
+        /// Path in the index store.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A file of the peer's format that is not one.
+    #[error("peer index is unreadable: {reason}; expected columns product_id, band_id, path, index")]
+    BadPeerFile {
+        /// What is wrong.
+        reason: String,
+    },
+    /// Writing a table failed; a fault of cubeflight.
+    #[error("index table cannot be written: {reason}")]
+    Write {
+        /// What the writer said.
+        reason: String,
+    },
+    /// A background task ended early.
+    #[error("index task ended early: {reason}")]
+    Task {
+        /// Why.
+        reason: String,
+    },
+    /// The object store failed.
+    #[error(transparent)]
+    Storage(#[from] cubeflight_storage::Error),
+    /// The file is no JP2 that can be indexed.
+    #[error(transparent)]
+    Jp2(#[from] cubeflight_jp2::Error),
+    /// The record contradicts itself.
+    #[error(transparent)]
+    Tlm(#[from] cubeflight_tlm::Error),
+}
+
+/// Result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Every code that [`Error::code`] can give for this crate's own errors.
+pub const CODES: &[&str] = &["CF-IDX-001", "CF-IDX-002", "CF-IDX-003", "CF-IDX-004"];
+
+impl Error {
+    /// Stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::BadFile { .. } => "CF-IDX-001",
+            Self::BadPeerFile { .. } => "CF-IDX-002",
+            Self::Write { .. } => "CF-IDX-003",
+            Self::Task { .. } => "CF-IDX-004",
+            Self::Storage(error) => error.code(),
+            Self::Jp2(error) => error.code(),
+            Self::Tlm(error) => error.code(),
+        }
+    }
+
+    /// Whether trying again later may help.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Storage(error) if error.is_transient())
+    }
+}

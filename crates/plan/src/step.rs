@@ -1,0 +1,211 @@
+//! The plan of a whole cube.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use cubeflight_sentinel2::{Baseline, ProductId};
+use cubeflight_tlm::TlmRecord;
+
+use crate::{AssetRead, CostModel, Layout, plan_asset};
+
+/// What is known of a time step besides its pixels; `None` where it is unknown.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct StepMetadata {
+    /// `sentinel-2a`.
+    pub platform: Option<String>,
+    /// Relative orbit, 1 to 143.
+    pub relative_orbit: Option<u16>,
+    /// Processing baseline.
+    pub processing_baseline: Option<Baseline>,
+    /// What raw DN of each reflectance column need added, in column order.
+    pub radiometric_offset: Option<Vec<i16>>,
+    /// DN per unit of reflectance.
+    pub quantification: Option<f32>,
+    /// Percent.
+    pub cloud_cover: Option<f64>,
+    /// Percent.
+    pub snow_cover: Option<f64>,
+    /// Mean over the tile, degrees clockwise from north.
+    pub sun_azimuth: Option<f64>,
+    /// Mean over the tile, degrees above the horizon.
+    pub sun_elevation: Option<f64>,
+    /// Mean over tile and bands, degrees clockwise from north.
+    pub view_azimuth: Option<f64>,
+    /// Mean over tile and bands, degrees from nadir.
+    pub view_incidence: Option<f64>,
+    /// When the tile itself was sensed; the datatake began up to ten minutes before.
+    pub sensing_time: Option<DateTime<Utc>>,
+}
+
+/// A fault of one asset: its pixels become fill, or the cube fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Product.
+    pub product: ProductId,
+    /// Stable error code.
+    pub code: &'static str,
+    /// What was wrong.
+    pub message: String,
+}
+
+/// Where the pixels of one column of one step come from.
+#[derive(Debug, Clone)]
+pub enum ColumnSource {
+    /// A file that the index knows.
+    Indexed {
+        /// Where it is.
+        href: String,
+        /// Its record.
+        record: Arc<TlmRecord>,
+    },
+    /// A file without record.
+    Unindexed {
+        /// Product.
+        product: ProductId,
+        /// Where it is.
+        href: String,
+        /// Size in bytes, where the catalogue knows it.
+        size: Option<u64>,
+        /// Validator, where the catalogue knows it.
+        etag: Option<String>,
+    },
+    /// No such file.
+    Absent(Fault),
+}
+
+/// A time step to plan.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Datatake start.
+    pub time: DateTime<Utc>,
+    /// Products of the step.
+    pub product_ids: Vec<ProductId>,
+    /// Per-step metadata.
+    pub metadata: StepMetadata,
+    /// One source per column of the layout.
+    pub sources: Vec<ColumnSource>,
+}
+
+/// How one column of one step is read.
+#[derive(Debug, Clone)]
+pub enum PlannedColumn {
+    /// By these ranges.
+    Read(AssetRead),
+    /// Scanned first, then planned, while serving.
+    Scan {
+        /// Product.
+        product: ProductId,
+        /// Where the file is.
+        href: String,
+        /// Size in bytes, where known.
+        size: Option<u64>,
+        /// Validator, where known.
+        etag: Option<String>,
+    },
+    /// Not at all.
+    Fault(Fault),
+}
+
+/// One time step of the plan.
+#[derive(Debug, Clone)]
+pub struct PlannedStep {
+    /// Datatake start.
+    pub time: DateTime<Utc>,
+    /// Products of the step.
+    pub product_ids: Vec<ProductId>,
+    /// Per-step metadata.
+    pub metadata: StepMetadata,
+    /// One per column of the layout.
+    pub columns: Vec<PlannedColumn>,
+}
+
+/// The result of planning: nothing has been read.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What the cube looks like.
+    pub layout: Arc<Layout>,
+    /// Time steps in ascending time.
+    pub steps: Vec<PlannedStep>,
+    /// The same in numbers.
+    pub summary: Summary,
+}
+
+/// What a plan costs and gives.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// Time steps.
+    pub time_steps: u64,
+    /// Products in the cube, in time order.
+    pub matched_ids: Vec<String>,
+    /// Rows and columns of each column, by EOPF path.
+    pub shapes: BTreeMap<String, [u32; 2]>,
+    /// JP2 tiles to decode.
+    pub jp2_tiles: u64,
+    /// Requests for pixels.
+    pub requests: u64,
+    /// Bytes of these requests.
+    pub bytes: u64,
+    /// Further requests for main headers.
+    pub header_requests: u64,
+    /// Assets that are scanned while serving.
+    pub assets_without_index: u64,
+}
+
+/// Plans a cube from its steps.
+#[must_use]
+pub fn plan(layout: Arc<Layout>, steps: Vec<Step>, cost: &CostModel) -> Plan {
+    let mut summary = Summary { time_steps: steps.len() as u64, ..Summary::default() };
+    for column in &layout.columns {
+        let shape = [column.window.height, column.window.width];
+        summary.shapes.insert(column.path.clone(), shape);
+    }
+    let steps = steps
+        .into_iter()
+        .map(|step| {
+            summary.matched_ids.extend(step.product_ids.iter().map(ToString::to_string));
+            plan_step(&layout, step, cost, &mut summary)
+        })
+        .collect();
+    Plan { layout, steps, summary }
+}
+
+fn plan_step(layout: &Layout, step: Step, cost: &CostModel, summary: &mut Summary) -> PlannedStep {
+    let sources = step.sources.into_iter().zip(&layout.columns);
+    let columns = sources
+        .map(|(source, column)| match source {
+            ColumnSource::Absent(fault) => PlannedColumn::Fault(fault),
+            ColumnSource::Unindexed { product, href, size, etag } => {
+                summary.assets_without_index += 1;
+                PlannedColumn::Scan { product, href, size, etag }
+            }
+            ColumnSource::Indexed { href, record } => {
+                let (product, size) = (record.product.clone(), Some(record.size));
+                let etag = record.etag.clone();
+                if let Ok(read) = plan_asset(column, href.clone(), record, cost) {
+                    count(&read, summary);
+                    return PlannedColumn::Read(read);
+                }
+                // A record that does not fit its asset is as good as none: the scan finds out
+                // whether the file is broken or the record was.
+                summary.assets_without_index += 1;
+                PlannedColumn::Scan { product, href, size, etag }
+            }
+        })
+        .collect();
+    PlannedStep {
+        time: step.time,
+        product_ids: step.product_ids,
+        metadata: step.metadata,
+        columns,
+    }
+}
+
+fn count(read: &AssetRead, summary: &mut Summary) {
+    summary.jp2_tiles += read.jp2_tiles();
+    summary.requests += read.requests();
+    summary.bytes += read.bytes();
+    if matches!(read.header, crate::HeaderSource::Fetch(_)) {
+        summary.header_requests += 1;
+    }
+}

@@ -1,0 +1,227 @@
+//! Requests between wire and domain.
+
+use std::str::FromStr;
+
+use cubeflight_sentinel2 as sentinel2;
+use sentinel2::{
+    Align, AssetId, DEFAULT_MESSAGE_BYTES, Level, MgrsTile, OnError, ProductId, Radiometry,
+    RequestBounds, TimeRange,
+};
+
+use crate::v1;
+use crate::{Error, Result};
+
+/// Bands that one request may name; there are 77 assets in a product.
+const MAX_BANDS: usize = 128;
+/// Product ids that one request may name; the archive has fewer than 1,500 products of a tile.
+const MAX_PRODUCTS: usize = 3_000;
+/// Largest message that a request may ask for; a client must be set to receive it.
+const MAX_MESSAGE_BYTES: u32 = 1024 * 1024 * 1024;
+
+impl TryFrom<&v1::CubeRequest> for sentinel2::CubeRequest {
+    type Error = Error;
+
+    fn try_from(wire: &v1::CubeRequest) -> Result<Self> {
+        let level = match wire.collection.as_str() {
+            "" => Level::L2A,
+            collection => Level::from_str(collection)?,
+        };
+        if wire.tile.is_empty() {
+            return Err(Error::MissingField {
+                field: "tile",
+                hint: "name an MGRS tile such as 33TVN",
+            });
+        }
+        Ok(Self {
+            level,
+            tile: MgrsTile::from_str(&wire.tile)?,
+            time: TimeRange::from_str(&wire.datetime)?,
+            assets: assets(wire, level)?,
+            bounds: wire.bounds.as_ref().map(|bounds| request_bounds(bounds, &wire.crs)).transpose()?,
+            align: word(&wire.align)?.unwrap_or(Align::Centre),
+            cloud_cover_max: wire.cloud_cover_max.map(cloud_cover).transpose()?,
+            product_ids: product_ids(&wire.product_ids)?,
+            radiometry: word(&wire.radiometry)?.unwrap_or(Radiometry::Raw),
+            on_error: on_error(&wire.on_error)?,
+            max_message_bytes: message_bytes(wire.max_message_bytes)?,
+        })
+    }
+}
+
+impl From<&sentinel2::CubeRequest> for v1::CubeRequest {
+    /// The normalised form: every default written out, every name in its canonical spelling.
+    fn from(request: &sentinel2::CubeRequest) -> Self {
+        let bounds = request.bounds.as_ref().map(|bounds| {
+            let [min_x, min_y, max_x, max_y] = bounds.rectangle;
+            v1::Bounds { min_x, min_y, max_x, max_y }
+        });
+        let crs = request.bounds.as_ref().and_then(|bounds| bounds.crs.clone());
+        Self {
+            collection: request.level.collection().to_owned(),
+            tile: request.tile.to_string(),
+            datetime: request.time.to_string(),
+            bands: request.assets.iter().map(ToString::to_string).collect(),
+            bounds,
+            crs: crs.unwrap_or_default(),
+            align: request.align.to_string(),
+            cloud_cover_max: request.cloud_cover_max,
+            product_ids: request.product_ids.iter().map(ToString::to_string).collect(),
+            radiometry: request.radiometry.to_string(),
+            on_error: match request.on_error {
+                OnError::Mark => "mark",
+                OnError::Fail => "fail",
+            }
+            .to_owned(),
+            max_message_bytes: request.max_message_bytes,
+        }
+    }
+}
+
+/// Parses product ids, at most 3,000.
+///
+/// # Errors
+/// Too many, or one that is no product id.
+pub fn product_ids(ids: &[String]) -> Result<Vec<ProductId>> {
+    if ids.len() > MAX_PRODUCTS {
+        return Err(Error::OutOfRange {
+            field: "productIds",
+            value: format!("a list of {}", ids.len()),
+            expected: "at most 3000 ids",
+        });
+    }
+    Ok(ids.iter().map(|id| ProductId::from_str(id)).collect::<Result<_, _>>()?)
+}
+
+fn assets(wire: &v1::CubeRequest, level: Level) -> Result<Vec<AssetId>> {
+    if wire.bands.is_empty() {
+        return Err(Error::MissingField {
+            field: "bands",
+            hint: "name at least one, such as B08, B02_60m or SCL",
+        });
+    }
+    if wire.bands.len() > MAX_BANDS {
+        return Err(Error::OutOfRange {
+            field: "bands",
+            value: format!("a list of {}", wire.bands.len()),
+            expected: "at most 128 names",
+        });
+    }
+    let mut assets = Vec::with_capacity(wire.bands.len());
+    for band in &wire.bands {
+        let asset = AssetId::parse(band, level)?;
+        if assets.contains(&asset) {
+            return Err(Error::OutOfRange {
+                field: "bands",
+                value: format!("{band:?}, which is {asset} a second time"),
+                expected: "each asset once",
+            });
+        }
+        assets.push(asset);
+    }
+    Ok(assets)
+}
+
+fn request_bounds(bounds: &v1::Bounds, crs: &str) -> Result<RequestBounds> {
+    let v1::Bounds { min_x, min_y, max_x, max_y } = *bounds;
+    let rectangle = [min_x, min_y, max_x, max_y];
+    if crs.is_empty() {
+        sentinel2::Bounds::new(min_x, min_y, max_x, max_y)?;
+        return Ok(RequestBounds { rectangle, crs: None });
+    }
+    Ok(RequestBounds { rectangle, crs: Some(crs.to_owned()) })
+}
+
+/// A word of the domain; an empty one is the default.
+fn word<T: FromStr<Err = sentinel2::Error>>(value: &str) -> Result<Option<T>> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(value.parse()?))
+}
+
+fn on_error(value: &str) -> Result<OnError> {
+    match value {
+        "" | "mark" => Ok(OnError::Mark),
+        "fail" => Ok(OnError::Fail),
+        _ => Err(Error::UnknownWord {
+            field: "onError",
+            value: value.to_owned(),
+            known: "mark, fail",
+        }),
+    }
+}
+
+fn cloud_cover(percent: f64) -> Result<f64> {
+    if (0.0..=100.0).contains(&percent) {
+        return Ok(percent);
+    }
+    Err(Error::OutOfRange {
+        field: "cloudCoverMax",
+        value: percent.to_string(),
+        expected: "between 0 and 100",
+    })
+}
+
+fn message_bytes(bytes: u32) -> Result<u32> {
+    match bytes {
+        0 => Ok(DEFAULT_MESSAGE_BYTES),
+        1..=MAX_MESSAGE_BYTES => Ok(bytes),
+        _ => Err(Error::OutOfRange {
+            field: "maxMessageBytes",
+            value: bytes.to_string(),
+            expected: "at most 1 GiB",
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wire() -> v1::CubeRequest {
+        v1::CubeRequest {
+            tile: "33tvn".to_uppercase(),
+            bands: vec!["B08".to_owned(), "SCL".to_owned()],
+            datetime: "2021-01-01/2022-01-01".to_owned(),
+            ..v1::CubeRequest::default()
+        }
+    }
+
+    #[test]
+    fn normalising_is_idempotent() {
+        let request = sentinel2::CubeRequest::try_from(&wire()).unwrap();
+        let normal = v1::CubeRequest::from(&request);
+        let again = sentinel2::CubeRequest::try_from(&normal).unwrap();
+        assert_eq!(request, again);
+        assert_eq!(normal, v1::CubeRequest::from(&again));
+        assert_eq!(normal.bands, ["B08_10m", "SCL_20m"]);
+        assert_eq!(normal.collection, "sentinel-2-l2a");
+    }
+
+    #[test]
+    fn each_bad_field_has_its_code() {
+        let bad = |change: fn(&mut v1::CubeRequest)| {
+            let mut request = wire();
+            change(&mut request);
+            sentinel2::CubeRequest::try_from(&request).unwrap_err().code()
+        };
+        assert_eq!(bad(|r| r.tile.clear()), "CF-REQ-005");
+        assert_eq!(bad(|r| r.bands.clear()), "CF-REQ-005");
+        assert_eq!(bad(|r| r.bands.push("B08_10m".to_owned())), "CF-REQ-006");
+        assert_eq!(bad(|r| r.on_error = "skip".to_owned()), "CF-REQ-004");
+        assert_eq!(bad(|r| r.cloud_cover_max = Some(f64::NAN)), "CF-REQ-006");
+        assert_eq!(bad(|r| r.max_message_bytes = u32::MAX), "CF-REQ-006");
+        for change in [
+            (|r| r.tile = "99XYZ".to_owned()) as fn(&mut v1::CubeRequest),
+            |r| r.bands = vec!["B99".to_owned()],
+            |r| r.datetime = "yesterday".to_owned(),
+            |r| r.bounds = Some(v1::Bounds { min_x: 1.0, min_y: 0.0, max_x: 0.0, max_y: 1.0 }),
+            |r| r.product_ids = vec!["S2".to_owned()],
+            |r| r.collection = "landsat".to_owned(),
+            |r| r.align = "30m".to_owned(),
+            |r| r.radiometry = "dn".to_owned(),
+        ] {
+            assert!(bad(change).starts_with("CF-S2-"));
+        }
+    }
+}

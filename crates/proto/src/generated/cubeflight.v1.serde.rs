@@ -1,0 +1,1094 @@
+impl serde::Serialize for Bounds {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if self.min_x != 0. {
+            len += 1;
+        }
+        if self.min_y != 0. {
+            len += 1;
+        }
+        if self.max_x != 0. {
+            len += 1;
+        }
+        if self.max_y != 0. {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("cubeflight.v1.Bounds", len)?;
+        if self.min_x != 0. {
+            struct_ser.serialize_field("minX", &self.min_x)?;
+        }
+        if self.min_y != 0. {
+            struct_ser.serialize_field("minY", &self.min_y)?;
+        }
+        if self.max_x != 0. {
+            struct_ser.serialize_field("maxX", &self.max_x)?;
+        }
+        if self.max_y != 0. {
+            struct_ser.serialize_field("maxY", &self.max_y)?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for Bounds {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "min_x",
+            "minX",
+            "min_y",
+            "minY",
+            "max_x",
+            "maxX",
+            "max_y",
+            "maxY",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            MinX,
+            MinY,
+            MaxX,
+            MaxY,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "minX" | "min_x" => Ok(GeneratedField::MinX),
+                            "minY" | "min_y" => Ok(GeneratedField::MinY),
+                            "maxX" | "max_x" => Ok(GeneratedField::MaxX),
+                            "maxY" | "max_y" => Ok(GeneratedField::MaxY),
+                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = Bounds;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct cubeflight.v1.Bounds")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<Bounds, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut min_x__ = None;
+                let mut min_y__ = None;
+                let mut max_x__ = None;
+                let mut max_y__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::MinX => {
+                            if min_x__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("minX"));
+                            }
+                            min_x__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::MinY => {
+                            if min_y__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("minY"));
+                            }
+                            min_y__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::MaxX => {
+                            if max_x__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("maxX"));
+                            }
+                            max_x__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::MaxY => {
+                            if max_y__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("maxY"));
+                            }
+                            max_y__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                    }
+                }
+                Ok(Bounds {
+                    min_x: min_x__.unwrap_or_default(),
+                    min_y: min_y__.unwrap_or_default(),
+                    max_x: max_x__.unwrap_or_default(),
+                    max_y: max_y__.unwrap_or_default(),
+                })
+            }
+        }
+        deserializer.deserialize_struct("cubeflight.v1.Bounds", FIELDS, GeneratedVisitor)
+    }
+}
+impl serde::Serialize for ColumnShape {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if !self.path.is_empty() {
+            len += 1;
+        }
+        if self.height != 0 {
+            len += 1;
+        }
+        if self.width != 0 {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("cubeflight.v1.ColumnShape", len)?;
+        if !self.path.is_empty() {
+            struct_ser.serialize_field("path", &self.path)?;
+        }
+        if self.height != 0 {
+            struct_ser.serialize_field("height", &self.height)?;
+        }
+        if self.width != 0 {
+            struct_ser.serialize_field("width", &self.width)?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for ColumnShape {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "path",
+            "height",
+            "width",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            Path,
+            Height,
+            Width,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "path" => Ok(GeneratedField::Path),
+                            "height" => Ok(GeneratedField::Height),
+                            "width" => Ok(GeneratedField::Width),
+                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = ColumnShape;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct cubeflight.v1.ColumnShape")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<ColumnShape, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut path__ = None;
+                let mut height__ = None;
+                let mut width__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::Path => {
+                            if path__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("path"));
+                            }
+                            path__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Height => {
+                            if height__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("height"));
+                            }
+                            height__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::Width => {
+                            if width__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("width"));
+                            }
+                            width__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                    }
+                }
+                Ok(ColumnShape {
+                    path: path__.unwrap_or_default(),
+                    height: height__.unwrap_or_default(),
+                    width: width__.unwrap_or_default(),
+                })
+            }
+        }
+        deserializer.deserialize_struct("cubeflight.v1.ColumnShape", FIELDS, GeneratedVisitor)
+    }
+}
+impl serde::Serialize for CubeRequest {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if !self.collection.is_empty() {
+            len += 1;
+        }
+        if !self.tile.is_empty() {
+            len += 1;
+        }
+        if !self.datetime.is_empty() {
+            len += 1;
+        }
+        if !self.bands.is_empty() {
+            len += 1;
+        }
+        if self.bounds.is_some() {
+            len += 1;
+        }
+        if !self.crs.is_empty() {
+            len += 1;
+        }
+        if !self.align.is_empty() {
+            len += 1;
+        }
+        if self.cloud_cover_max.is_some() {
+            len += 1;
+        }
+        if !self.product_ids.is_empty() {
+            len += 1;
+        }
+        if !self.radiometry.is_empty() {
+            len += 1;
+        }
+        if !self.on_error.is_empty() {
+            len += 1;
+        }
+        if self.max_message_bytes != 0 {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("cubeflight.v1.CubeRequest", len)?;
+        if !self.collection.is_empty() {
+            struct_ser.serialize_field("collection", &self.collection)?;
+        }
+        if !self.tile.is_empty() {
+            struct_ser.serialize_field("tile", &self.tile)?;
+        }
+        if !self.datetime.is_empty() {
+            struct_ser.serialize_field("datetime", &self.datetime)?;
+        }
+        if !self.bands.is_empty() {
+            struct_ser.serialize_field("bands", &self.bands)?;
+        }
+        if let Some(v) = self.bounds.as_ref() {
+            struct_ser.serialize_field("bounds", v)?;
+        }
+        if !self.crs.is_empty() {
+            struct_ser.serialize_field("crs", &self.crs)?;
+        }
+        if !self.align.is_empty() {
+            struct_ser.serialize_field("align", &self.align)?;
+        }
+        if let Some(v) = self.cloud_cover_max.as_ref() {
+            struct_ser.serialize_field("cloudCoverMax", v)?;
+        }
+        if !self.product_ids.is_empty() {
+            struct_ser.serialize_field("productIds", &self.product_ids)?;
+        }
+        if !self.radiometry.is_empty() {
+            struct_ser.serialize_field("radiometry", &self.radiometry)?;
+        }
+        if !self.on_error.is_empty() {
+            struct_ser.serialize_field("onError", &self.on_error)?;
+        }
+        if self.max_message_bytes != 0 {
+            struct_ser.serialize_field("maxMessageBytes", &self.max_message_bytes)?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for CubeRequest {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "collection",
+            "tile",
+            "datetime",
+            "bands",
+            "bounds",
+            "crs",
+            "align",
+            "cloud_cover_max",
+            "cloudCoverMax",
+            "product_ids",
+            "productIds",
+            "radiometry",
+            "on_error",
+            "onError",
+            "max_message_bytes",
+            "maxMessageBytes",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            Collection,
+            Tile,
+            Datetime,
+            Bands,
+            Bounds,
+            Crs,
+            Align,
+            CloudCoverMax,
+            ProductIds,
+            Radiometry,
+            OnError,
+            MaxMessageBytes,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "collection" => Ok(GeneratedField::Collection),
+                            "tile" => Ok(GeneratedField::Tile),
+                            "datetime" => Ok(GeneratedField::Datetime),
+                            "bands" => Ok(GeneratedField::Bands),
+                            "bounds" => Ok(GeneratedField::Bounds),
+                            "crs" => Ok(GeneratedField::Crs),
+                            "align" => Ok(GeneratedField::Align),
+                            "cloudCoverMax" | "cloud_cover_max" => Ok(GeneratedField::CloudCoverMax),
+                            "productIds" | "product_ids" => Ok(GeneratedField::ProductIds),
+                            "radiometry" => Ok(GeneratedField::Radiometry),
+                            "onError" | "on_error" => Ok(GeneratedField::OnError),
+                            "maxMessageBytes" | "max_message_bytes" => Ok(GeneratedField::MaxMessageBytes),
+                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = CubeRequest;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct cubeflight.v1.CubeRequest")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<CubeRequest, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut collection__ = None;
+                let mut tile__ = None;
+                let mut datetime__ = None;
+                let mut bands__ = None;
+                let mut bounds__ = None;
+                let mut crs__ = None;
+                let mut align__ = None;
+                let mut cloud_cover_max__ = None;
+                let mut product_ids__ = None;
+                let mut radiometry__ = None;
+                let mut on_error__ = None;
+                let mut max_message_bytes__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::Collection => {
+                            if collection__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("collection"));
+                            }
+                            collection__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Tile => {
+                            if tile__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("tile"));
+                            }
+                            tile__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Datetime => {
+                            if datetime__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("datetime"));
+                            }
+                            datetime__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Bands => {
+                            if bands__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("bands"));
+                            }
+                            bands__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Bounds => {
+                            if bounds__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("bounds"));
+                            }
+                            bounds__ = map_.next_value()?;
+                        }
+                        GeneratedField::Crs => {
+                            if crs__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("crs"));
+                            }
+                            crs__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Align => {
+                            if align__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("align"));
+                            }
+                            align__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::CloudCoverMax => {
+                            if cloud_cover_max__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("cloudCoverMax"));
+                            }
+                            cloud_cover_max__ = 
+                                map_.next_value::<::std::option::Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|x| x.0)
+                            ;
+                        }
+                        GeneratedField::ProductIds => {
+                            if product_ids__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("productIds"));
+                            }
+                            product_ids__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Radiometry => {
+                            if radiometry__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("radiometry"));
+                            }
+                            radiometry__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::OnError => {
+                            if on_error__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("onError"));
+                            }
+                            on_error__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::MaxMessageBytes => {
+                            if max_message_bytes__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("maxMessageBytes"));
+                            }
+                            max_message_bytes__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                    }
+                }
+                Ok(CubeRequest {
+                    collection: collection__.unwrap_or_default(),
+                    tile: tile__.unwrap_or_default(),
+                    datetime: datetime__.unwrap_or_default(),
+                    bands: bands__.unwrap_or_default(),
+                    bounds: bounds__,
+                    crs: crs__.unwrap_or_default(),
+                    align: align__.unwrap_or_default(),
+                    cloud_cover_max: cloud_cover_max__,
+                    product_ids: product_ids__.unwrap_or_default(),
+                    radiometry: radiometry__.unwrap_or_default(),
+                    on_error: on_error__.unwrap_or_default(),
+                    max_message_bytes: max_message_bytes__.unwrap_or_default(),
+                })
+            }
+        }
+        deserializer.deserialize_struct("cubeflight.v1.CubeRequest", FIELDS, GeneratedVisitor)
+    }
+}
+impl serde::Serialize for CubeTicket {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if self.version != 0 {
+            len += 1;
+        }
+        if self.request.is_some() {
+            len += 1;
+        }
+        if !self.product_ids.is_empty() {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("cubeflight.v1.CubeTicket", len)?;
+        if self.version != 0 {
+            struct_ser.serialize_field("version", &self.version)?;
+        }
+        if let Some(v) = self.request.as_ref() {
+            struct_ser.serialize_field("request", v)?;
+        }
+        if !self.product_ids.is_empty() {
+            struct_ser.serialize_field("productIds", &self.product_ids)?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for CubeTicket {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "version",
+            "request",
+            "product_ids",
+            "productIds",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            Version,
+            Request,
+            ProductIds,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "version" => Ok(GeneratedField::Version),
+                            "request" => Ok(GeneratedField::Request),
+                            "productIds" | "product_ids" => Ok(GeneratedField::ProductIds),
+                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = CubeTicket;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct cubeflight.v1.CubeTicket")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<CubeTicket, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut version__ = None;
+                let mut request__ = None;
+                let mut product_ids__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::Version => {
+                            if version__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("version"));
+                            }
+                            version__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::Request => {
+                            if request__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("request"));
+                            }
+                            request__ = map_.next_value()?;
+                        }
+                        GeneratedField::ProductIds => {
+                            if product_ids__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("productIds"));
+                            }
+                            product_ids__ = Some(map_.next_value()?);
+                        }
+                    }
+                }
+                Ok(CubeTicket {
+                    version: version__.unwrap_or_default(),
+                    request: request__,
+                    product_ids: product_ids__.unwrap_or_default(),
+                })
+            }
+        }
+        deserializer.deserialize_struct("cubeflight.v1.CubeTicket", FIELDS, GeneratedVisitor)
+    }
+}
+impl serde::Serialize for Missing {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if !self.id.is_empty() {
+            len += 1;
+        }
+        if !self.code.is_empty() {
+            len += 1;
+        }
+        if !self.reason.is_empty() {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("cubeflight.v1.Missing", len)?;
+        if !self.id.is_empty() {
+            struct_ser.serialize_field("id", &self.id)?;
+        }
+        if !self.code.is_empty() {
+            struct_ser.serialize_field("code", &self.code)?;
+        }
+        if !self.reason.is_empty() {
+            struct_ser.serialize_field("reason", &self.reason)?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for Missing {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "id",
+            "code",
+            "reason",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            Id,
+            Code,
+            Reason,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "id" => Ok(GeneratedField::Id),
+                            "code" => Ok(GeneratedField::Code),
+                            "reason" => Ok(GeneratedField::Reason),
+                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = Missing;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct cubeflight.v1.Missing")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<Missing, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut id__ = None;
+                let mut code__ = None;
+                let mut reason__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::Id => {
+                            if id__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("id"));
+                            }
+                            id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Code => {
+                            if code__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("code"));
+                            }
+                            code__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Reason => {
+                            if reason__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("reason"));
+                            }
+                            reason__ = Some(map_.next_value()?);
+                        }
+                    }
+                }
+                Ok(Missing {
+                    id: id__.unwrap_or_default(),
+                    code: code__.unwrap_or_default(),
+                    reason: reason__.unwrap_or_default(),
+                })
+            }
+        }
+        deserializer.deserialize_struct("cubeflight.v1.Missing", FIELDS, GeneratedVisitor)
+    }
+}
+impl serde::Serialize for PlanSummary {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if self.time_steps != 0 {
+            len += 1;
+        }
+        if !self.matched_ids.is_empty() {
+            len += 1;
+        }
+        if !self.missing.is_empty() {
+            len += 1;
+        }
+        if !self.shapes.is_empty() {
+            len += 1;
+        }
+        if self.jp2_tiles != 0 {
+            len += 1;
+        }
+        if self.requests != 0 {
+            len += 1;
+        }
+        if self.bytes != 0 {
+            len += 1;
+        }
+        if self.header_requests != 0 {
+            len += 1;
+        }
+        if self.assets_without_index != 0 {
+            len += 1;
+        }
+        if self.row_blocks != 0 {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("cubeflight.v1.PlanSummary", len)?;
+        if self.time_steps != 0 {
+            struct_ser.serialize_field("timeSteps", &self.time_steps)?;
+        }
+        if !self.matched_ids.is_empty() {
+            struct_ser.serialize_field("matchedIds", &self.matched_ids)?;
+        }
+        if !self.missing.is_empty() {
+            struct_ser.serialize_field("missing", &self.missing)?;
+        }
+        if !self.shapes.is_empty() {
+            struct_ser.serialize_field("shapes", &self.shapes)?;
+        }
+        if self.jp2_tiles != 0 {
+            #[allow(clippy::needless_borrow)]
+            #[allow(clippy::needless_borrows_for_generic_args)]
+            struct_ser.serialize_field("jp2Tiles", ToString::to_string(&self.jp2_tiles).as_str())?;
+        }
+        if self.requests != 0 {
+            #[allow(clippy::needless_borrow)]
+            #[allow(clippy::needless_borrows_for_generic_args)]
+            struct_ser.serialize_field("requests", ToString::to_string(&self.requests).as_str())?;
+        }
+        if self.bytes != 0 {
+            #[allow(clippy::needless_borrow)]
+            #[allow(clippy::needless_borrows_for_generic_args)]
+            struct_ser.serialize_field("bytes", ToString::to_string(&self.bytes).as_str())?;
+        }
+        if self.header_requests != 0 {
+            #[allow(clippy::needless_borrow)]
+            #[allow(clippy::needless_borrows_for_generic_args)]
+            struct_ser.serialize_field("headerRequests", ToString::to_string(&self.header_requests).as_str())?;
+        }
+        if self.assets_without_index != 0 {
+            struct_ser.serialize_field("assetsWithoutIndex", &self.assets_without_index)?;
+        }
+        if self.row_blocks != 0 {
+            struct_ser.serialize_field("rowBlocks", &self.row_blocks)?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for PlanSummary {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "time_steps",
+            "timeSteps",
+            "matched_ids",
+            "matchedIds",
+            "missing",
+            "shapes",
+            "jp2_tiles",
+            "jp2Tiles",
+            "requests",
+            "bytes",
+            "header_requests",
+            "headerRequests",
+            "assets_without_index",
+            "assetsWithoutIndex",
+            "row_blocks",
+            "rowBlocks",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            TimeSteps,
+            MatchedIds,
+            Missing,
+            Shapes,
+            Jp2Tiles,
+            Requests,
+            Bytes,
+            HeaderRequests,
+            AssetsWithoutIndex,
+            RowBlocks,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "timeSteps" | "time_steps" => Ok(GeneratedField::TimeSteps),
+                            "matchedIds" | "matched_ids" => Ok(GeneratedField::MatchedIds),
+                            "missing" => Ok(GeneratedField::Missing),
+                            "shapes" => Ok(GeneratedField::Shapes),
+                            "jp2Tiles" | "jp2_tiles" => Ok(GeneratedField::Jp2Tiles),
+                            "requests" => Ok(GeneratedField::Requests),
+                            "bytes" => Ok(GeneratedField::Bytes),
+                            "headerRequests" | "header_requests" => Ok(GeneratedField::HeaderRequests),
+                            "assetsWithoutIndex" | "assets_without_index" => Ok(GeneratedField::AssetsWithoutIndex),
+                            "rowBlocks" | "row_blocks" => Ok(GeneratedField::RowBlocks),
+                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = PlanSummary;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct cubeflight.v1.PlanSummary")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<PlanSummary, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut time_steps__ = None;
+                let mut matched_ids__ = None;
+                let mut missing__ = None;
+                let mut shapes__ = None;
+                let mut jp2_tiles__ = None;
+                let mut requests__ = None;
+                let mut bytes__ = None;
+                let mut header_requests__ = None;
+                let mut assets_without_index__ = None;
+                let mut row_blocks__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::TimeSteps => {
+                            if time_steps__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("timeSteps"));
+                            }
+                            time_steps__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::MatchedIds => {
+                            if matched_ids__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("matchedIds"));
+                            }
+                            matched_ids__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Missing => {
+                            if missing__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("missing"));
+                            }
+                            missing__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Shapes => {
+                            if shapes__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("shapes"));
+                            }
+                            shapes__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Jp2Tiles => {
+                            if jp2_tiles__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("jp2Tiles"));
+                            }
+                            jp2_tiles__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::Requests => {
+                            if requests__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("requests"));
+                            }
+                            requests__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::Bytes => {
+                            if bytes__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("bytes"));
+                            }
+                            bytes__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::HeaderRequests => {
+                            if header_requests__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("headerRequests"));
+                            }
+                            header_requests__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::AssetsWithoutIndex => {
+                            if assets_without_index__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("assetsWithoutIndex"));
+                            }
+                            assets_without_index__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::RowBlocks => {
+                            if row_blocks__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("rowBlocks"));
+                            }
+                            row_blocks__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                    }
+                }
+                Ok(PlanSummary {
+                    time_steps: time_steps__.unwrap_or_default(),
+                    matched_ids: matched_ids__.unwrap_or_default(),
+                    missing: missing__.unwrap_or_default(),
+                    shapes: shapes__.unwrap_or_default(),
+                    jp2_tiles: jp2_tiles__.unwrap_or_default(),
+                    requests: requests__.unwrap_or_default(),
+                    bytes: bytes__.unwrap_or_default(),
+                    header_requests: header_requests__.unwrap_or_default(),
+                    assets_without_index: assets_without_index__.unwrap_or_default(),
+                    row_blocks: row_blocks__.unwrap_or_default(),
+                })
+            }
+        }
+        deserializer.deserialize_struct("cubeflight.v1.PlanSummary", FIELDS, GeneratedVisitor)
+    }
+}

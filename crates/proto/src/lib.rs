@@ -1,0 +1,26 @@
+//! What travels between clients and server: the types generated from `proto/` (binary form by
+//! prost, JSON form by pbjson), how a request is told apart from its packed form, and the one
+//! table of error codes from which gRPC codes, `docs/errors.md` and the clients' exceptions come.
+
+#![forbid(unsafe_code)]
+
+mod descriptor;
+mod error;
+pub mod errors;
+
+#[cfg(feature = "domain")]
+mod domain;
+
+/// Version 1 of the wire types, generated from `proto/cubeflight/v1/cube.proto`.
+#[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic)]
+pub mod v1 {
+    include!("generated/cubeflight.v1.rs");
+    include!("generated/cubeflight.v1.serde.rs");
+}
+
+pub use descriptor::{
+    Redeemed, TICKET_VERSION, decode_request, decode_ticket, encode_request_json, encode_ticket,
+};
+#[cfg(feature = "domain")]
+pub use domain::product_ids;
+pub use error::{CODES, Error, Result};

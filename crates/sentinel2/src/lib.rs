@@ -1,0 +1,40 @@
+//! Sentinel-2 domain words: tiles, products, bands, grids, windows, EOPF layout.
+//!
+//! Everything here is pure: no input or output, no clock, no global state. The words are those of
+//! the Sentinel-2 Product Specification Document (PSD), of the EOPF product structure and of the CF
+//! conventions; each type says which.
+
+#![forbid(unsafe_code)]
+
+mod asset;
+mod attributes;
+mod band;
+mod baseline;
+mod bounds;
+mod coding;
+mod error;
+mod grid;
+mod level;
+mod product;
+mod radiometry;
+mod request;
+pub mod safe;
+mod tile;
+mod time;
+mod time_range;
+mod window;
+
+pub use asset::{AssetId, Cells, SampleType};
+pub use band::{Band, SpectralBand};
+pub use baseline::Baseline;
+pub use bounds::Bounds;
+pub use coding::Coding;
+pub use error::{Error, Result};
+pub use grid::{Align, Grid, Resolution, centres_within};
+pub use level::{Level, Mission};
+pub use product::ProductId;
+pub use radiometry::{Radiometry, harmonise, reflectance};
+pub use request::{CubeRequest, DEFAULT_MESSAGE_BYTES, OnError, RequestBounds};
+pub use tile::MgrsTile;
+pub use time_range::TimeRange;
+pub use window::Window;

@@ -1,0 +1,34 @@
+//! Object stores: the only place that builds them.
+//!
+//! A [`Root`] is one configured location (a bucket with a prefix, or a local directory). Its
+//! store is decorated, from the outside in, by
+//!
+//! 1. retry: the only retries there are, the provider's own being off ([`RetryPolicy`]);
+//! 2. limit: at most [`Options::max_connections`] requests in flight, none held during a backoff;
+//! 3. metrics: every attempt counted ([`Counters`]), and on request logged ([`RequestLog`]).
+//!
+//! Hrefs of catalogues are untrusted: [`Root::resolve`] turns one into a path only if it lies
+//! under the root or one of its aliases.
+//!
+//! `ObjectStore::get_ranges` merges neighbouring ranges behind the caller's back and is not for
+//! planned reads: use one [`Root::get_range`] per planned range.
+#![forbid(unsafe_code)]
+
+mod connector;
+mod error;
+mod location;
+mod metrics;
+mod options;
+mod profile;
+mod retry;
+mod root;
+#[cfg(test)]
+mod tests;
+
+pub use error::{CODES, Error, Result};
+pub use metrics::{Counters, LoggedRequest, Method, RequestLog};
+pub use object_store::path::Path;
+pub use object_store::{ObjectMeta, ObjectStore};
+pub use options::{Credentials, Options};
+pub use retry::{RetryPolicy, is_transient};
+pub use root::{Root, open_file};
