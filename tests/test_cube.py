@@ -231,7 +231,7 @@ def test_l1c(client: cubeflight.Client, decode: Decoder, bounds: tuple[float, ..
     assert result.matched_ids == [L1C]
     pixels = result.datatree[f"{R60M}/b01"]
     rows, columns = window("18LTM", bounds, 60) if bounds else (slice(0, 1830), slice(0, 1830))
-    np.testing.assert_array_equal(pixels.values[0], decode.asset(L1C, "B01")[rows, columns])
+    np.testing.assert_array_equal(pixels.values[0], decode.asset(L1C, "151701_B01")[rows, columns])
     check_coordinates(pixels, "18LTM", 60, rows, columns)
     assert list(pixels.time.values) == [L1C_TIME]
     assert pixels.attrs["long_name"].startswith("TOA reflectance")

@@ -27,16 +27,40 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve cubes over Arrow Flight
+    ///
+    /// Prints `listening on grpc://ADDRESS` on stdout when it is ready, logs to stderr (RUST_LOG
+    /// sets how much), and ends on SIGTERM or SIGINT after running streams are done, at most 30 s.
     Serve(ServeArgs),
     /// Scan the JP2 files of an archive and store where their tiles lie
+    ///
+    /// Finds the products (*.SAFE at any depth), reads the headers of their JP2 files and appends
+    /// one record per file to the index. Files that are indexed already are left alone, so it can
+    /// be run again at any time. A file that cannot be indexed is named with its error code and
+    /// does not stop the others.
     Index(IndexArgs),
     /// Show what a request would read, without reading it
+    ///
+    /// Asks catalogue and index, then prints time steps, products that are left out and why, and
+    /// the requests and bytes that serving the cube would cost. No pixel is read.
     Plan(PlanArgs),
     /// Fetch a cube from a server into a file
+    ///
+    /// A .npz holds one array per band under its EOPF path (time, y, x), the pixel centres x and y
+    /// of each group, time, status and product_ids; load it with numpy.load. A .png shows one time
+    /// step: true colour when TCI, or B04, B03 and B02, are asked for, SCL in its colours, else
+    /// the first band in stretched grey. The cube is held in memory until it is written.
     Pull(PullArgs),
     /// Decode a JP2 file, or a window of it
+    ///
+    /// Reads and decodes only the JP2 tiles that the window meets, one row of tiles at a time. A
+    /// file whose tiles cannot be read one by one is decoded as a whole. Samples are those of the
+    /// codestream, without offsets or scaling. Without --out and --sha256 it prints size and hash.
     Read(ReadArgs),
     /// Describe the structure of a JP2 file: boxes, headers, tile-parts
+    ///
+    /// Reads headers only: a local or remote file of any size is described from its boxes, its main
+    /// header and the headers of its tile-parts. With --json everything is printed: boxes, marker
+    /// segments, each tile-part with its offset, length and number of packets.
     Inspect(InspectArgs),
     /// Exchange index records with the table format of jp2io
     #[command(subcommand)]

@@ -35,7 +35,10 @@ impl TryFrom<&v1::CubeRequest> for sentinel2::CubeRequest {
         Ok(Self {
             level,
             tile: MgrsTile::from_str(&wire.tile)?,
-            time: TimeRange::from_str(&wire.datetime)?,
+            time: match wire.datetime.as_str() {
+                "" => TimeRange::new(None, None)?,
+                interval => TimeRange::from_str(interval)?,
+            },
             assets: assets(wire, level)?,
             bounds: wire.bounds.as_ref().map(|bounds| request_bounds(bounds, &wire.crs)).transpose()?,
             align: word(&wire.align)?.unwrap_or(Align::Centre),
@@ -196,6 +199,14 @@ mod tests {
         assert_eq!(normal, v1::CubeRequest::from(&again));
         assert_eq!(normal.bands, ["B08_10m", "SCL_20m"]);
         assert_eq!(normal.collection, "sentinel-2-l2a");
+    }
+
+    #[test]
+    fn no_datetime_is_all_time() {
+        let request = v1::CubeRequest { datetime: String::new(), ..wire() };
+        let request = sentinel2::CubeRequest::try_from(&request).unwrap();
+        let normal = v1::CubeRequest::from(&request);
+        assert_eq!(sentinel2::CubeRequest::try_from(&normal).unwrap(), request);
     }
 
     #[test]
