@@ -30,10 +30,10 @@ pub enum Error {
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Every code that [`Error::code`] can give.
-pub const CODES: &[&str] = &["CF-BAT-001", "CF-BAT-002", "CF-BAT-003"];
-
 impl Error {
+    /// Every code that [`Self::code`] can give.
+    pub const CODES: &[&str] = &["CF-BAT-001", "CF-BAT-002", "CF-BAT-003"];
+
     /// Stable code.
     #[must_use]
     pub fn code(&self) -> &'static str {

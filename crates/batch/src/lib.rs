@@ -14,7 +14,7 @@ mod message;
 mod row;
 mod schema;
 
-pub use error::{CODES, Error, Result};
+pub use error::{Error, Result};
 pub use message::{encode_row, encode_schema};
 pub use row::{BlockRow, ColumnError, Status};
 pub use schema::{SCHEMA_VERSION, cube_schema};

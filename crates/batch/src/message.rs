@@ -30,9 +30,8 @@ pub fn encode_row(batch: &RecordBatch, note: &str) -> Result<FlightData> {
         &IpcWriteOptions::default(),
         &mut IpcWriteContext::default(),
     )?;
-    let message = FlightData::new()
-        .with_data_header(encoded.ipc_message)
-        .with_data_body(encoded.arrow_data);
+    let message =
+        FlightData::new().with_data_header(encoded.ipc_message).with_data_body(encoded.arrow_data);
     Ok(align_body(message, note))
 }
 

@@ -1,10 +1,9 @@
 //! One row of the stream.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow_array::builder::{
-    Int16Builder, ListBuilder, StringBuilder, StructBuilder,
-};
+use arrow_array::builder::{Int16Builder, ListBuilder, StringBuilder, StructBuilder};
 use arrow_array::{
     ArrayRef, FixedSizeListArray, Float32Array, Float64Array, RecordBatch, RecordBatchOptions,
     StringArray, TimestampMicrosecondArray, UInt8Array, UInt16Array,
@@ -89,7 +88,9 @@ impl BlockRow {
     /// # Errors
     /// Buffers that do not fit the layout.
     pub fn into_batch(self, layout: &Layout, schema: &SchemaRef) -> Result<RecordBatch> {
-        let status = Status::of(self.errors.len(), layout.columns.len());
+        // A column can have several errors, one for each product that was tried.
+        let failed: HashSet<&str> = self.errors.iter().map(|e| e.column.as_str()).collect();
+        let status = Status::of(failed.len(), layout.columns.len());
         let mut arrays: Vec<ArrayRef> = vec![
             timestamps(Some(self.time)),
             string_list(&self.product_ids),
@@ -178,6 +179,7 @@ fn tensor(column: &Column, buffer: Buffer) -> Result<ArrayRef> {
     let elements = column.block_elements();
     let too_large = |_| Error::TooLarge { path: column.path.clone(), elements };
     let size = i32::try_from(elements).map_err(too_large)?;
+    let buffer = aligned(buffer, column.element);
     let values: ArrayRef = match column.element {
         ElementType::U8 => Arc::new(UInt8Array::new(ScalarBuffer::from(buffer), None)),
         ElementType::U16 => Arc::new(UInt16Array::new(ScalarBuffer::from(buffer), None)),
@@ -185,4 +187,14 @@ fn tensor(column: &Column, buffer: Buffer) -> Result<ArrayRef> {
     };
     let item = Arc::new(Field::new("item", values.data_type().clone(), false));
     Ok(Arc::new(FixedSizeListArray::try_new(item, size, values, None)?))
+}
+
+/// Typed arrays refuse buffers that do not begin at a multiple of their element: such are copied.
+fn aligned(buffer: Buffer, element: ElementType) -> Buffer {
+    let off = match element {
+        ElementType::U8 => 0,
+        ElementType::U16 => buffer.as_ptr().align_offset(align_of::<u16>()),
+        ElementType::F32 => buffer.as_ptr().align_offset(align_of::<f32>()),
+    };
+    if off == 0 { buffer } else { Buffer::from(buffer.as_slice()) }
 }

@@ -13,7 +13,9 @@ pub enum Error {
         reason: String,
     },
     /// A file of the peer's format that is not one.
-    #[error("peer index is unreadable: {reason}; expected columns product_id, band_id, path, index")]
+    #[error(
+        "peer index is unreadable: {reason}; expected columns product_id, band_id, path, index"
+    )]
     BadPeerFile {
         /// What is wrong.
         reason: String,
@@ -44,10 +46,10 @@ pub enum Error {
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Every code that [`Error::code`] can give for this crate's own errors.
-pub const CODES: &[&str] = &["CF-IDX-001", "CF-IDX-002", "CF-IDX-003", "CF-IDX-004"];
-
 impl Error {
+    /// Every code that [`Self::code`] can give for this crate's own errors.
+    pub const CODES: &[&str] = &["CF-IDX-001", "CF-IDX-002", "CF-IDX-003", "CF-IDX-004"];
+
     /// Stable code.
     #[must_use]
     pub fn code(&self) -> &'static str {

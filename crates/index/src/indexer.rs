@@ -114,7 +114,11 @@ pub async fn build(
     while let Some((key, outcome)) = scans.next().await {
         match outcome {
             Ok(record) => pending.push(record),
-            Err(error) if error.is_transient() => return Err(error),
+            Err(error) if error.is_transient() => {
+                // What has been scanned is kept, so that the next run goes on from here.
+                flush(index, &mut pending, &mut report).await?;
+                return Err(error);
+            }
             Err(error) => {
                 let reason = error.to_string();
                 report.refused.push(Refusal { key, code: error.code(), reason });

@@ -8,13 +8,14 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod guard;
 mod indexer;
 mod peer;
 mod scan;
 mod store;
 mod table;
 
-pub use error::{CODES, Error, Result};
+pub use error::{Error, Result};
 pub use indexer::{Candidate, IndexOptions, Refusal, Report, build, candidates};
 pub use peer::{PeerRow, read_peer, write_peer};
 pub use scan::{MAX_WHOLE_READ, scan_asset, scan_file, scan_header};

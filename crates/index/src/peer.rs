@@ -8,12 +8,11 @@ use arrow_array::{Array, ArrayRef, BinaryArray, RecordBatch, StringArray};
 use arrow_schema::{Field, Schema};
 use bytes::Bytes;
 use cubeflight_sentinel2::safe;
-use cubeflight_tlm::{
-    PeerCell, RecordSource, TlmRecord, decode_peer_cell, encode_peer_cell,
-};
+use cubeflight_tlm::{PeerCell, RecordSource, TlmRecord, decode_peer_cell, encode_peer_cell};
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 
+use crate::guard::guarded;
 use crate::{Error, Result};
 
 /// One row of a peer's table.
@@ -46,8 +45,14 @@ impl PeerRow {
 /// # Errors
 /// Files that are no such table, and rows that contradict themselves.
 pub fn read_peer(bytes: Bytes) -> Result<Vec<PeerRow>> {
+    guarded(|| read_rows(bytes)).map_err(|reason| Error::BadPeerFile { reason })?
+}
+
+fn read_rows(bytes: Bytes) -> Result<Vec<PeerRow>> {
     let bad = |reason: String| Error::BadPeerFile { reason };
-    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
+    // Text is text, whichever of Arrow's three layouts of it the writer had in memory.
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)
         .and_then(|builder| builder.build())
         .map_err(|error| bad(error.to_string()))?;
     let mut rows = Vec::new();
@@ -82,7 +87,7 @@ pub fn read_peer(bytes: Bytes) -> Result<Vec<PeerRow>> {
 /// finest resolution of each band is written and named by the band alone, as the peer does.
 ///
 /// # Errors
-/// Records with more tile-parts than one TLM segment can list.
+/// Records with more tile-parts than 256 TLM segments can list.
 pub fn write_peer(records: &[Arc<TlmRecord>], best_only: bool) -> Result<Vec<u8>> {
     let rows: Vec<&Arc<TlmRecord>> =
         records.iter().filter(|record| !best_only || is_best(record, records)).collect();
@@ -109,8 +114,8 @@ pub fn write_peer(records: &[Arc<TlmRecord>], best_only: bool) -> Result<Vec<u8>
     let columns = arrays.into_iter().map(|(_, array)| array).collect();
     let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
         .map_err(|error| failed(&error))?;
-    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None)
-        .map_err(|error| failed(&error))?;
+    let mut writer =
+        ArrowWriter::try_new(Vec::new(), batch.schema(), None).map_err(|error| failed(&error))?;
     writer.write(&batch).map_err(|error| failed(&error))?;
     writer.into_inner().map_err(|error| failed(&error))
 }

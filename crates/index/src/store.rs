@@ -64,7 +64,9 @@ impl Index {
         }
         let mut paths = Vec::with_capacity(by_tile.len());
         for ((collection, tile), mut records) in by_tile {
-            records.sort_by_key(|r| (r.product.datatake_start(), r.product.to_string(), r.asset));
+            records.sort_by_cached_key(|r| {
+                (r.product.datatake_start(), r.product.to_string(), r.asset)
+            });
             let bytes = blocking(move || table::write(&records)).await?;
             let name = format!("{}.parquet", uuid::Uuid::now_v7());
             let path = self.tile_prefix(collection, tile).join(name.as_str());
@@ -74,7 +76,9 @@ impl Index {
         Ok(paths)
     }
 
-    /// The records of one collection and tile; of several for one file state, the newest.
+    /// The records of one collection and tile, ordered by datatake start, product and asset; of
+    /// several for one file state, the newest. Where an asset has records of several file states,
+    /// the one written last comes last.
     ///
     /// # Errors
     /// Store failures and unreadable index files.
@@ -92,14 +96,17 @@ impl Index {
             .buffered(READS)
             .try_collect()
             .await?;
-        let mut newest: HashMap<_, Arc<TlmRecord>> = HashMap::new();
-        for record in tables.into_iter().flatten().filter(|record| selection.admits(record)) {
+        let mut newest: HashMap<_, (usize, Arc<TlmRecord>)> = HashMap::new();
+        let admitted = tables.into_iter().flatten().filter(|record| selection.admits(record));
+        for (age, record) in admitted.enumerate() {
             let state = (record.product.clone(), record.asset, record.size, record.etag.clone());
-            newest.insert(state, Arc::new(record));
+            newest.insert(state, (age, Arc::new(record)));
         }
         let mut records: Vec<_> = newest.into_values().collect();
-        records.sort_by_key(|r| (r.product.datatake_start(), r.product.to_string(), r.asset));
-        Ok(records)
+        records.sort_by_cached_key(|(age, r)| {
+            (r.product.datatake_start(), r.product.to_string(), r.asset, *age)
+        });
+        Ok(records.into_iter().map(|(_, record)| record).collect())
     }
 
     async fn files(&self, level: Level, tile: MgrsTile) -> Result<Vec<Path>> {
@@ -113,8 +120,7 @@ impl Index {
     async fn read(&self, path: Path) -> Result<Vec<TlmRecord>> {
         let bytes = self.root.get(&path, MAX_FILE).await?;
         blocking(move || {
-            table::read(bytes)
-                .map_err(|reason| Error::BadFile { path: path.to_string(), reason })
+            table::read(bytes).map_err(|reason| Error::BadFile { path: path.to_string(), reason })
         })
         .await
     }

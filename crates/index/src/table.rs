@@ -19,9 +19,7 @@ use std::sync::Arc;
 use arrow_array::builder::{ListBuilder, UInt32Builder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{UInt32Type, UInt64Type};
-use arrow_array::{
-    Array, ArrayRef, BinaryArray, ListArray, RecordBatch, StringArray, UInt64Array,
-};
+use arrow_array::{Array, ArrayRef, BinaryArray, ListArray, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
 use cubeflight_sentinel2::{AssetId, ProductId};
@@ -31,6 +29,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
+use crate::guard::guarded;
 use crate::{Error, Result};
 
 /// The largest main header that is believed; ESA's have 193 to 218 bytes.
@@ -51,6 +50,10 @@ pub(crate) fn write(records: &[TlmRecord]) -> Result<Vec<u8>> {
 
 /// Reads a table; the error says what is wrong with it.
 pub(crate) fn read(bytes: Bytes) -> Result<Vec<TlmRecord>, String> {
+    guarded(|| read_batches(bytes))?
+}
+
+fn read_batches(bytes: Bytes) -> Result<Vec<TlmRecord>, String> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
         .and_then(|builder| builder.build())
         .map_err(|error| error.to_string())?;
@@ -106,14 +109,12 @@ fn to_batch(records: &[TlmRecord]) -> Result<RecordBatch> {
 }
 
 fn from_batch(batch: &RecordBatch, records: &mut Vec<TlmRecord>) -> Result<(), String> {
-    let column = |name: &str| {
-        batch.column_by_name(name).ok_or_else(|| format!("column {name} is missing"))
-    };
-    let text = |name| Ok::<_, String>(column(name)?.as_string_opt::<i32>().ok_or_else(|| wrong(name))?);
-    let number =
-        |name| Ok::<_, String>(column(name)?.as_primitive_opt::<UInt64Type>().ok_or_else(|| wrong(name))?);
-    let binary = |name| Ok::<_, String>(column(name)?.as_binary_opt::<i32>().ok_or_else(|| wrong(name))?);
-    let list = |name| Ok::<_, String>(column(name)?.as_list_opt::<i32>().ok_or_else(|| wrong(name))?);
+    let column =
+        |name: &str| batch.column_by_name(name).ok_or_else(|| format!("column {name} is missing"));
+    let text = |name| column(name)?.as_string_opt::<i32>().ok_or_else(|| wrong(name));
+    let number = |name| column(name)?.as_primitive_opt::<UInt64Type>().ok_or_else(|| wrong(name));
+    let binary = |name| column(name)?.as_binary_opt::<i32>().ok_or_else(|| wrong(name));
+    let list = |name| column(name)?.as_list_opt::<i32>().ok_or_else(|| wrong(name));
 
     let (products, bands, paths) = (text("product_id")?, text("band_id")?, text("path")?);
     let (sizes, first_sots, etags) = (number("size")?, number("first_sot")?, text("etag")?);
@@ -130,8 +131,7 @@ fn from_batch(batch: &RecordBatch, records: &mut Vec<TlmRecord>) -> Result<(), S
             key: paths.value(row).to_owned(),
             etag: etags.is_valid(row).then(|| etags.value(row).to_owned()),
         };
-        let entries =
-            parse_tlm_segments(tlms.value(row)).map_err(|error| at(&error))?;
+        let entries = parse_tlm_segments(tlms.value(row)).map_err(|error| at(&error))?;
         let mut record =
             TlmRecord::from_tlm(source, sizes.value(row), first_sots.value(row), &entries)
                 .map_err(|error| at(&error))?;

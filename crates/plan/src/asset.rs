@@ -10,12 +10,16 @@ use cubeflight_tlm::TlmRecord;
 
 use crate::{Column, CostModel, Error, Result, TileLattice};
 
+/// Length of a marker in bytes (ISO/IEC 15444-1 A.1.1).
+const MARKER_BYTES: u64 = 2;
+
 /// Where the main header of an asset comes from.
 #[derive(Debug, Clone)]
 pub enum HeaderSource {
     /// The record holds it.
     Known(Arc<MainHeader>),
-    /// These bytes of the file hold it: everything before the first SOT.
+    /// These bytes of the file hold it: everything up to the first SOT marker, the marker included,
+    /// which shows that the header ends there.
     Fetch(Range<u64>),
 }
 
@@ -106,7 +110,7 @@ pub fn plan_asset(
         }
         None => {
             let lattice = TileLattice::of_asset(column.asset, &column.grid);
-            (HeaderSource::Fetch(0..record.first_sot), lattice)
+            (HeaderSource::Fetch(0..record.first_sot.saturating_add(MARKER_BYTES)), lattice)
         }
     };
 
@@ -148,13 +152,15 @@ fn group(tiles: Vec<TileRead>, cost: &CostModel) -> Vec<ReadGroup> {
     let mut groups: Vec<ReadGroup> = Vec::new();
     for tile in tiles {
         let [part] = tile.parts.as_slice() else {
-            groups.push(ReadGroup { ranges: merge_parts(&tile.parts, gap), tiles: vec![tile] });
+            let ranges = merge_parts(&tile.parts, gap, cost.max_request_bytes);
+            groups.push(ReadGroup { ranges, tiles: vec![tile] });
             continue;
         };
         let part = part.clone();
         let last = groups.last_mut().filter(|last| last.blocks() == tile.blocks);
         if let Some(open) = last.and_then(|last| joinable(last, &part, gap, cost)) {
-            open.ranges = vec![open.ranges.first().map_or(part.start, |range| range.start)..part.end];
+            // joinable groups have one range, and this part begins behind it
+            open.ranges.iter_mut().for_each(|range| range.end = part.end);
             open.tiles.push(tile);
             continue;
         }
@@ -176,13 +182,16 @@ fn joinable<'a>(
     (single_parts && near && short).then_some(group)
 }
 
-fn merge_parts(parts: &[Range<u64>], gap: u64) -> Vec<Range<u64>> {
+fn merge_parts(parts: &[Range<u64>], gap: u64, longest: u64) -> Vec<Range<u64>> {
     let mut sorted = parts.to_vec();
     sorted.sort_by_key(|part| part.start);
     let mut merged: Vec<Range<u64>> = Vec::new();
     for part in sorted {
         match merged.last_mut() {
-            Some(last) if part.start.saturating_sub(last.end) <= gap => {
+            Some(last)
+                if part.start.saturating_sub(last.end) <= gap
+                    && part.end.saturating_sub(last.start) <= longest =>
+            {
                 last.end = last.end.max(part.end);
             }
             _ => merged.push(part),

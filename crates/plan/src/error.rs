@@ -65,11 +65,11 @@ pub enum Error {
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Every code that [`Error::code`] can give.
-pub const CODES: &[&str] =
-    &["CF-PLN-001", "CF-PLN-002", "CF-PLN-003", "CF-PLN-004", "CF-PLN-005", "CF-PLN-006"];
-
 impl Error {
+    /// Every code that [`Self::code`] can give.
+    pub const CODES: &[&str] =
+        &["CF-PLN-001", "CF-PLN-002", "CF-PLN-003", "CF-PLN-004", "CF-PLN-005", "CF-PLN-006"];
+
     /// Stable code.
     #[must_use]
     pub fn code(&self) -> &'static str {

@@ -27,7 +27,11 @@ impl TileLattice {
     pub fn of_header(asset: AssetId, grid: &Grid, header: &MainHeader) -> Result<Self> {
         let siz = &header.siz;
         let name = || asset.to_string();
-        if siz.x_offset != 0 || siz.y_offset != 0 || siz.tile_x_offset != 0 || siz.tile_y_offset != 0 {
+        if siz.x_offset != 0
+            || siz.y_offset != 0
+            || siz.tile_x_offset != 0
+            || siz.tile_y_offset != 0
+        {
             return Err(Error::Coding {
                 asset: name(),
                 reason: "its image or tile grid does not begin at the origin".to_owned(),
@@ -82,8 +86,8 @@ impl TileLattice {
         let lattice = *self;
         let rows = window.y / self.tile_height..window.bottom().div_ceil(self.tile_height);
         let columns = window.x / self.tile_width..window.right().div_ceil(self.tile_width);
-        rows.flat_map(move |row| columns.clone().map(move |column| (row, column)))
-            .filter_map(move |(row, column)| {
+        rows.flat_map(move |row| columns.clone().map(move |column| (row, column))).filter_map(
+            move |(row, column)| {
                 let tile = Window {
                     x: column * lattice.tile_width,
                     y: row * lattice.tile_height,
@@ -92,7 +96,8 @@ impl TileLattice {
                 };
                 let part = tile.intersection(&window)?;
                 Some((row * lattice.columns() + column, part))
-            })
+            },
+        )
     }
 }
 

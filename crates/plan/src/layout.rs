@@ -193,7 +193,15 @@ fn column(
         }
     };
     let path = asset.eopf_path(request.level);
-    Ok(Column { asset, path, grid, window, cells: asset.cells(), element, block_rows: window.height })
+    Ok(Column {
+        asset,
+        path,
+        grid,
+        window,
+        cells: asset.cells(),
+        element,
+        block_rows: window.height,
+    })
 }
 
 fn cut_blocks(columns: &mut [Column], limit: u32) -> Result<u16> {
@@ -203,10 +211,8 @@ fn cut_blocks(columns: &mut [Column], limit: u32) -> Result<u16> {
     }
     let metres = unit_metres(columns);
     let rows_per_unit = |column: &Column| metres / column.grid.resolution.metres();
-    let unit_bytes: u64 = columns
-        .iter()
-        .map(|column| u64::from(rows_per_unit(column)) * column.row_bytes())
-        .sum();
+    let unit_bytes: u64 =
+        columns.iter().map(|column| u64::from(rows_per_unit(column)) * column.row_bytes()).sum();
     if unit_bytes > u64::from(limit) {
         return Err(Error::MessageTooSmall { limit, minimum: unit_bytes });
     }

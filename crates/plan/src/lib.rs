@@ -12,13 +12,15 @@
 mod asset;
 mod cost;
 mod error;
-mod layout;
 mod lattice;
+mod layout;
 mod step;
 
 pub use asset::{AssetRead, HeaderSource, ReadGroup, TileRead, plan_asset};
 pub use cost::CostModel;
-pub use error::{CODES, Error, Result};
+pub use error::{Error, Result};
 pub use lattice::TileLattice;
 pub use layout::{Column, ElementType, Layout, LayoutError, LayoutRequest};
-pub use step::{ColumnSource, Fault, Plan, PlannedColumn, PlannedStep, Step, StepMetadata, Summary, plan};
+pub use step::{
+    ColumnSource, Fault, Plan, PlannedColumn, PlannedStep, Step, StepMetadata, Summary, plan,
+};

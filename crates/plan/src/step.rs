@@ -180,25 +180,19 @@ fn plan_step(layout: &Layout, step: Step, cost: &CostModel, summary: &mut Summar
                 PlannedColumn::Scan { product, href, size, etag }
             }
             ColumnSource::Indexed { href, record } => {
-                let (product, size) = (record.product.clone(), Some(record.size));
-                let etag = record.etag.clone();
+                let product = record.product.clone();
                 if let Ok(read) = plan_asset(column, href.clone(), record, cost) {
                     count(&read, summary);
                     return PlannedColumn::Read(read);
                 }
                 // A record that does not fit its asset is as good as none: the scan finds out
-                // whether the file is broken or the record was.
+                // whether the file is broken or the record was. The record's size is no better.
                 summary.assets_without_index += 1;
-                PlannedColumn::Scan { product, href, size, etag }
+                PlannedColumn::Scan { product, href, size: None, etag: None }
             }
         })
         .collect();
-    PlannedStep {
-        time: step.time,
-        product_ids: step.product_ids,
-        metadata: step.metadata,
-        columns,
-    }
+    PlannedStep { time: step.time, product_ids: step.product_ids, metadata: step.metadata, columns }
 }
 
 fn count(read: &AssetRead, summary: &mut Summary) {

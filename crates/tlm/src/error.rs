@@ -39,10 +39,10 @@ pub enum Error {
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Every code that [`Error::code`] can give for this crate's own errors.
-pub const CODES: &[&str] = &["CF-TLM-001", "CF-TLM-002", "CF-TLM-003", "CF-TLM-004"];
-
 impl Error {
+    /// Every code that [`Self::code`] can give for this crate's own errors.
+    pub const CODES: &[&str] = &["CF-TLM-001", "CF-TLM-002", "CF-TLM-003", "CF-TLM-004"];
+
     /// Stable code.
     #[must_use]
     pub fn code(&self) -> &'static str {

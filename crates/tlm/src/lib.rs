@@ -9,6 +9,6 @@ mod record;
 #[cfg(test)]
 mod test_support;
 
-pub use error::{CODES, Error, Result};
+pub use error::{Error, Result};
 pub use peer::{PeerCell, decode_peer_cell, encode_peer_cell};
 pub use record::{PacketLengths, RecordSource, TilePartSpan, TlmRecord, parse_tlm_segments};

@@ -1,0 +1,165 @@
+//! The schema that clients depend on, compared with `tests/golden`. `UPDATE_GOLDEN=1` writes these
+//! files again; a change of them is a change of the wire.
+
+// Helpers of tests are tests too.
+#![allow(clippy::panic, clippy::unwrap_used)]
+
+mod common;
+
+use std::fmt::Write;
+use std::path::Path;
+
+use arrow_schema::{DataType, Field, Metadata, Schema};
+use common::{Request, kinds, reflectance, seed};
+use cubeflight_batch::{cube_schema, encode_schema};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+const VERSION: &str = "cubeflight:server_version";
+
+/// Fields and metadata as text, and a hash of the message. The server's version is left out: it
+/// changes with every release.
+fn render(mut schema: Schema) -> String {
+    assert_eq!(schema.metadata[VERSION], env!("CARGO_PKG_VERSION"));
+    schema.metadata.insert(VERSION.to_owned(), "VERSION".to_owned());
+    let mut text = String::from("schema\n");
+    render_metadata(&schema.metadata, 1, &mut text);
+    for field in schema.fields() {
+        render_field(field, 0, &mut text);
+    }
+    let message = encode_schema(&schema).data_header;
+    let hash = Sha256::digest(&message);
+    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    writeln!(text, "message {} bytes, sha256 {hash}", message.len()).unwrap();
+    text
+}
+
+fn render_metadata(metadata: &Metadata, depth: usize, text: &mut String) {
+    let mut entries: Vec<_> = metadata.iter().collect();
+    entries.sort();
+    for (key, value) in entries {
+        writeln!(text, "{}@ {key} = {value}", "  ".repeat(depth)).unwrap();
+    }
+}
+
+fn render_field(field: &Field, depth: usize, text: &mut String) {
+    let (kind, children): (String, Vec<&Field>) = match field.data_type() {
+        DataType::List(item) => ("list".to_owned(), vec![item]),
+        DataType::FixedSizeList(item, size) => (format!("list of {size}"), vec![item]),
+        DataType::Struct(fields) => {
+            ("struct".to_owned(), fields.iter().map(AsRef::as_ref).collect())
+        }
+        other => (other.to_string(), Vec::new()),
+    };
+    let null = if field.is_nullable() { "nullable" } else { "not null" };
+    let indent = "  ".repeat(depth);
+    writeln!(text, "{indent}{}: {kind}, {null}", field.name()).unwrap();
+    render_metadata(field.metadata(), depth + 1, text);
+    for child in children {
+        render_field(child, depth + 1, text);
+    }
+}
+
+fn compare(request: &Request) {
+    let found = render(request.schema());
+    let path = format!("{}/tests/golden/{}.txt", env!("CARGO_MANIFEST_DIR"), request.name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(Path::new(&path), found).unwrap();
+        return;
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        found == expected,
+        "the schema is not that of {path}.\n\
+         Where the change is meant, run this test with UPDATE_GOLDEN=1 and commit the file.\n\
+         --- found\n{found}"
+    );
+}
+
+#[test]
+fn the_seed_request_has_its_golden_schema() {
+    compare(&seed());
+}
+
+#[test]
+fn a_request_of_every_kind_has_its_golden_schema() {
+    let request = kinds();
+    assert!(request.layout.blocks > 1);
+    compare(&request);
+}
+
+#[test]
+fn reflectance_has_its_golden_schema() {
+    compare(&reflectance());
+}
+
+/// Hash maps of metadata differ in order from one to the next.
+#[test]
+fn the_bytes_are_the_same_every_time() {
+    for request in [seed, kinds, reflectance] {
+        let first = encode_schema(&request().schema());
+        for _ in 0..20 {
+            assert_eq!(encode_schema(&request().schema()), first);
+        }
+    }
+}
+
+#[test]
+fn tensors_are_what_strict_readers_take() {
+    for request in [seed(), kinds(), reflectance()] {
+        let schema = request.schema();
+        for column in &request.layout.columns {
+            let field = schema.field_with_name(&column.path).unwrap();
+            assert!(!field.is_nullable());
+            let metadata = field.metadata();
+            assert_eq!(metadata["ARROW:extension:name"], "arrow.fixed_shape_tensor");
+            let tensor: Value =
+                serde_json::from_str(&metadata["ARROW:extension:metadata"]).unwrap();
+            let keys: Vec<&String> = tensor.as_object().unwrap().keys().collect();
+            assert_eq!(keys, ["shape", "dim_names"], "no permutation and nothing else");
+            let shape: Vec<u64> =
+                tensor["shape"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
+            let names = tensor["dim_names"].as_array().unwrap();
+            let (rows, width) = (u64::from(column.block_rows), u64::from(column.window.width));
+            match column.planes() {
+                3 => {
+                    assert_eq!(shape, [3, rows, width]);
+                    assert_eq!(names, &["band", "y", "x"]);
+                }
+                _ => {
+                    assert_eq!(shape, [rows, width]);
+                    assert_eq!(names, &["y", "x"]);
+                }
+            }
+            let DataType::FixedSizeList(item, size) = field.data_type() else { panic!() };
+            assert!(!item.is_nullable());
+            assert_eq!(u64::try_from(*size).unwrap(), shape.iter().product::<u64>());
+            let transform: Vec<f64> = serde_json::from_str(&metadata["proj:transform"]).unwrap();
+            assert_eq!(transform.len(), 9);
+            let shape: [u32; 2] = serde_json::from_str(&metadata["proj:shape"]).unwrap();
+            assert_eq!(shape, [column.window.height, column.window.width]);
+        }
+    }
+}
+
+#[test]
+fn only_what_holds_for_every_step_is_scaled() {
+    let scale = |request: &Request, path: &str| {
+        let schema = request.schema();
+        schema.field_with_name(path).unwrap().metadata().get("scale_factor").cloned()
+    };
+    assert_eq!(scale(&seed(), "measurements/reflectance/r10m/b08"), None);
+    let path = "measurements/reflectance/r10m/b02";
+    assert_eq!(scale(&kinds(), path).as_deref(), Some("0.0001"));
+    assert_eq!(scale(&reflectance(), path), None);
+    assert_eq!(scale(&reflectance(), "quality/atmosphere/r10m/aot").as_deref(), Some("0.001"));
+}
+
+#[test]
+fn a_tensor_beyond_31_bits_is_refused() {
+    let mut request = kinds();
+    request.layout.columns[4].block_rows = 300_000;
+    let error = cube_schema(&request.layout, &request.time, request.json).unwrap_err();
+    assert_eq!(error.code(), "CF-BAT-003");
+    assert!(error.to_string().contains("measurements/reflectance/r10m/b02"), "{error}");
+}
