@@ -15,6 +15,7 @@ TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cubeflight
 DENY := $(TOOLS)/bin/cargo-deny
 DENY_VERSION := 0.20.2
 GENERATED := crates/proto/src/generated docs/errors.md clients/python/src/cubeflight/_codes.py
+DEMO ?= cubeflight-demo
 GO_TESTS := $(wildcard tests/go/go.mod)
 
 .PHONY: help
@@ -40,6 +41,12 @@ $(VENV_STAMP): tests/requirements.txt clients/python/pyproject.toml
 build: ## Build the binary (dev profile; dependencies are optimised in it)
 	$(CARGO) build --locked --workspace --bin cubeflight
 
+.PHONY: demo
+demo: ## The whole path on this machine: make an archive, serve it, pull a cube, draw it
+	@tools/check-toolchains
+	$(CARGO) build --locked --workspace --bin cubeflight
+	$(BINARY) demo --out $(DEMO)
+
 .PHONY: test
 test: test-rust test-python test-blackbox $(if $(GO_TESTS),test-go) ## Run all tests but the long ones
 
@@ -57,7 +64,7 @@ test-blackbox: build $(VENV_STAMP) ## Tests of the binary from outside, over a r
 	CUBEFLIGHT_BIN="$(BINARY)" $(VENV_PYTHON) -m pytest tests -m 'not long'
 
 .PHONY: test-go
-test-go: build ## Tests of the Go client (if there are any)
+test-go: build ## Tests of the binary with a Go client (needs Go)
 	cd tests/go && CUBEFLIGHT_BIN="$(BINARY)" go test ./...
 
 .PHONY: test-long

@@ -101,23 +101,32 @@ def environment() -> dict[str, str]:
 
 
 def run(
-    *arguments: str | Path, timeout: float = 120, limit: int | None = None
+    *arguments: str | Path,
+    timeout: float = 120,
+    limit: int | None = None,
+    extra: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Runs the program to its end, whatever that is. `limit` bounds its address space."""
+    """Runs the program to its end, whatever that is. `limit` bounds its address space, `extra` adds
+    to its environment."""
     command = [str(binary()), *map(str, arguments)]
     if limit:
         command = ["/bin/sh", "-c", f'ulimit -v {limit // 1024}; exec "$@"', "sh", *command]
     done = subprocess.run(
-        command, env=environment(), capture_output=True, text=True, timeout=timeout, check=False
+        command,
+        env=environment() | (extra or {}),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
     )
     assert done.returncode in (0, 1, 2), f"{command} ended with {done.returncode}:\n{done.stderr}"
     assert "panicked" not in done.stderr, done.stderr
     return done
 
 
-def cli(*arguments: str | Path, timeout: float = 120) -> str:
+def cli(*arguments: str | Path, timeout: float = 120, extra: dict[str, str] | None = None) -> str:
     """Runs the program, which must succeed, and returns its standard output."""
-    done = run(*arguments, timeout=timeout)
+    done = run(*arguments, timeout=timeout, extra=extra)
     assert done.returncode == 0, f"{arguments} ended with {done.returncode}:\n{done.stderr}"
     return done.stdout
 
@@ -196,12 +205,24 @@ def jp2(root: Path, product: str, name: str) -> Path:
 @contextmanager
 def serving(store: Path, index: Path) -> Iterator[str]:
     """A server on a free port; gives its address."""
+    with serving_urls(store.as_uri(), index.as_uri(), index.parent / "serve.log") as address:
+        yield address
+
+
+@contextmanager
+def serving_urls(
+    store: str, index: str, log: Path, extra: dict[str, str] | None = None
+) -> Iterator[str]:
+    """The same for stores of any kind; `extra` adds to the server's environment."""
     command = [str(binary()), "serve", "--listen", "127.0.0.1:0"]
-    command += ["--store", store.as_uri(), "--index", index.as_uri()]
-    log = index.parent / "serve.log"
+    command += ["--store", store, "--index", index]
     with log.open("w") as errors:
         process = subprocess.Popen(
-            command, env=environment(), stdout=subprocess.PIPE, stderr=errors, text=True
+            command,
+            env=environment() | (extra or {}),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
         )
     try:
         yield _address(process, log)

@@ -3,9 +3,6 @@
 /// What this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Every code that [`Error::code`] can give.
-pub const CODES: &[&str] = &["CF-CAT-001", "CF-CAT-002", "CF-CAT-003"];
-
 /// Why a catalogue could not be searched at all. A single bad product is no error: it is
 /// [`Omitted`](crate::Omitted).
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +30,9 @@ pub enum Error {
 }
 
 impl Error {
+    /// Every code that [`Self::code`] can give.
+    pub const CODES: &[&str] = &["CF-CAT-001", "CF-CAT-002", "CF-CAT-003"];
+
     /// The error of a catalogue of another kind; transient where a failing store is at its root.
     pub fn other(source: impl std::error::Error + Send + Sync + 'static) -> Self {
         let mut transient = false;

@@ -20,7 +20,7 @@ mod types;
 mod walk;
 
 pub use archive::ArchiveListing;
-pub use error::{CODES, Error, Result};
+pub use error::{Error, Result};
 pub use stac_items::StacItems;
 pub use steps::{Steps, TimeStep, resolve_steps};
 pub use types::{AssetRef, Catalog, Found, Omitted, Product, ProductMetadata, Query};

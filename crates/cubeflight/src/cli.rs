@@ -65,6 +65,30 @@ pub(crate) enum Command {
     /// Exchange index records with the table format of jp2io
     #[command(subcommand)]
     Tlm(TlmCommand),
+    /// Serve a directory over S3, with limits and faults where wanted (for tests and the demo)
+    ///
+    /// The directories below --root are the buckets, the files in them the objects. Prints
+    /// `listening on http://ADDRESS` on stdout when it is ready and ends on SIGTERM or SIGINT.
+    /// Point clients to it with AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+    /// Not made for the open network: no TLS, no access rules but the key pairs.
+    #[cfg(feature = "demo")]
+    S3(S3Args),
+    /// Show all of it on this machine: make a small archive, serve it, index it, pull a cube, draw it
+    ///
+    /// Needs nothing from outside. Synthetic products of tile 33TVN over the year 2021, coded as ESA
+    /// codes them, are written to --out, served over S3 from inside the process, indexed, and read
+    /// back as a cube of B08, B11 and SCL over Arrow Flight. The cube is drawn to cube.png: near and
+    /// short-wave infrared, vegetation green, soil magenta, water black.
+    #[cfg(feature = "demo")]
+    Demo(DemoArgs),
+    /// Make a synthetic archive of Sentinel-2 products, coded as ESA codes them
+    ///
+    /// Writes DIR/eodata/Sentinel-2/MSI/L2A/... (images, metadata, manifests, in the layout of CDSE)
+    /// and DIR/stac (an item for each product). The landscape and its weather are made up and follow
+    /// from --seed: the same flags give the same bytes. Only JP2 tiles that meet --bounds hold data,
+    /// so that files of full size are made in seconds; the whole tile takes minutes for each image.
+    #[cfg(feature = "demo")]
+    Archive(ArchiveArgs),
 }
 
 /// Where products and their index are.
@@ -296,6 +320,153 @@ pub(crate) struct TlmArgs {
     /// Export only the finest resolution of each band, named by the band alone
     #[arg(long)]
     pub(crate) best_only: bool,
+}
+
+#[cfg(feature = "demo")]
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Directory for the archive, its index and the picture; made if absent
+    #[arg(long, default_value = "cubeflight-demo", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+
+    /// Time steps over the year
+    #[arg(long, default_value_t = 12, value_name = "N")]
+    pub(crate) steps: usize,
+
+    /// Another landscape and other weather
+    #[arg(long, default_value_t = 1, value_name = "S")]
+    pub(crate) seed: u64,
+
+    /// Leave the server running at the end
+    #[arg(long)]
+    pub(crate) serve: bool,
+
+    /// Address of the server; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR")]
+    pub(crate) listen: std::net::SocketAddr,
+}
+
+#[cfg(feature = "demo")]
+#[derive(Debug, Args)]
+pub(crate) struct ArchiveArgs {
+    /// Directory to write to; made if absent
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+
+    /// MGRS tile, for example 33TVN
+    #[arg(long, value_name = "TILE")]
+    pub(crate) tile: String,
+
+    /// First day
+    #[arg(long, default_value = "2021-01-01", value_name = "DATE")]
+    pub(crate) start: String,
+
+    /// Day after the last
+    #[arg(long, default_value = "2022-01-01", value_name = "DATE")]
+    pub(crate) end: String,
+
+    /// Time steps, evenly chosen from the passes of the satellites
+    #[arg(long, default_value_t = 12, value_name = "N")]
+    pub(crate) steps: usize,
+
+    /// Images of level 2A, comma separated: B08 (native resolution), B02_60m, TCI. SCL is always made
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "LIST",
+        default_value = "B02,B03,B04,B08,B11,SCL"
+    )]
+    pub(crate) bands: Vec<String>,
+
+    /// Area of interest in the UTM coordinates of the tile. Default: the whole tile
+    #[arg(long, value_name = "MINX,MINY,MAXX,MAXY", value_parser = bounds)]
+    pub(crate) bounds: Option<[f64; 4]>,
+
+    /// Another landscape and other weather
+    #[arg(long, default_value_t = 1, value_name = "S")]
+    pub(crate) seed: u64,
+
+    /// Write a TLM marker into all images, as products since February 2026 have it
+    #[arg(long)]
+    pub(crate) with_tlm: bool,
+
+    /// Products of before 2022-01-25 are those of the reprocessing (baseline 05.00)
+    #[arg(long)]
+    pub(crate) reprocessed: bool,
+
+    /// Steps with a second product of the same baseline, processed later
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) duplicates: usize,
+
+    /// Steps whose product was made again with a higher baseline
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) superseded: usize,
+
+    /// Steps in two products, of two datastrips
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) split_datastrips: usize,
+
+    /// Steps that the edge of the swath goes through
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) swath_edges: usize,
+
+    /// Print the report as one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(feature = "demo")]
+#[derive(Debug, Args)]
+pub(crate) struct S3Args {
+    /// Directory whose directories are the buckets
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: PathBuf,
+
+    /// Address to listen on; port 0 takes a free one. Printed on stdout when ready
+    #[arg(long, default_value = "127.0.0.1:9000", value_name = "ADDR")]
+    pub(crate) listen: std::net::SocketAddr,
+
+    /// local: no limits. cdse: 60 ms, 20 MB/s a connection, 4 connections and 2,000 requests a
+    /// minute per credential (burst 200), beyond it 403 and 429. wan: 80 ms, 8 MB/s in all,
+    /// 32 connections
+    #[arg(long, default_value = "local", value_name = "local|cdse|wan")]
+    pub(crate) profile: cubeflight_testkit::s3::Profile,
+
+    /// File to which every request is appended as a line of JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
+
+    /// Faults, or a file with them: `seed=7; 503 share=0.05 burst=3; reset nth=10 key=B08; short
+    /// count=2; hang count=1 seconds=30; stale key=index/`
+    #[arg(long, value_name = "FILE|FAULTS")]
+    pub(crate) faults: Option<String>,
+
+    /// Access keys with their secrets, comma separated
+    #[arg(
+        long,
+        value_name = "ACCESS:SECRET,...",
+        value_delimiter = ',',
+        value_parser = credential,
+        default_value = "cubeflight:cubeflight",
+        env = "CUBEFLIGHT_S3_CREDENTIALS",
+        hide_env_values = true
+    )]
+    pub(crate) credentials: Vec<(String, String)>,
+
+    /// Serve requests without signature too
+    #[arg(long)]
+    pub(crate) anonymous: bool,
+}
+
+/// The secret may hold colons.
+#[cfg(feature = "demo")]
+fn credential(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((key, secret)) if !key.is_empty() && !secret.is_empty() => {
+            Ok((key.to_owned(), secret.to_owned()))
+        }
+        _ => Err("expected ACCESS:SECRET".to_owned()),
+    }
 }
 
 fn bounds(text: &str) -> Result<[f64; 4], String> {

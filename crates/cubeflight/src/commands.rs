@@ -1,10 +1,16 @@
 //! One module per command.
 
+#[cfg(feature = "demo")]
+pub(crate) mod archive;
+#[cfg(feature = "demo")]
+pub(crate) mod demo;
 pub(crate) mod index;
 pub(crate) mod inspect;
 pub(crate) mod plan;
 pub(crate) mod pull;
 pub(crate) mod read;
+#[cfg(feature = "demo")]
+pub(crate) mod s3;
 pub(crate) mod serve;
 pub(crate) mod tlm;
 
@@ -25,7 +31,9 @@ async fn connect(server: &str) -> Result<FlightServiceClient<Channel>, CliError>
     let address = ["grpc://", "grpc+tcp://", "http://"]
         .into_iter()
         .find_map(|scheme| server.strip_prefix(scheme))
-        .ok_or_else(|| CliError::usage(&format!("{server:?} is no server: use grpc://host:port")))?;
+        .ok_or_else(|| {
+            CliError::usage(&format!("{server:?} is no server: use grpc://host:port"))
+        })?;
     let failed = |error: tonic::transport::Error| {
         CliError::coded("CF-CLI-004", &format!("cannot reach {server}: {error}"))
     };

@@ -57,6 +57,8 @@ macro_rules! coded {
     };
 }
 
+#[cfg(feature = "demo")]
+coded!(cubeflight_testkit::Error);
 coded!(
     cubeflight_jp2::Error,
     cubeflight_storage::Error,
@@ -68,5 +70,17 @@ coded!(
 impl From<cubeflight_engine::Error> for CliError {
     fn from(error: cubeflight_engine::Error) -> Self {
         Self { text: cubeflight_flight::error_text(&error), exit_code: 1 }
+    }
+}
+
+#[cfg(all(test, feature = "demo"))]
+mod tests {
+    use cubeflight_proto::errors::TABLE;
+
+    #[test]
+    fn the_table_has_exactly_the_codes_of_the_testkit() {
+        let listed = TABLE.iter().map(|entry| entry.code);
+        let listed: Vec<&str> = listed.filter(|code| code.starts_with("CF-TST-")).collect();
+        assert_eq!(listed, cubeflight_testkit::Error::CODES);
     }
 }

@@ -6,6 +6,8 @@ mod cli;
 mod commands;
 mod error;
 mod output;
+#[cfg(feature = "demo")]
+mod progress;
 mod request;
 mod stores;
 
@@ -19,7 +21,11 @@ use crate::error::CliError;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let default = if matches!(cli.command, Command::Serve(_)) { "info" } else { "warn" };
+    // s3s calls every response that is an error one of its own, also a plain 404
+    let default = match cli.command {
+        Command::Serve(_) => "info,s3s=off",
+        _ => "warn,s3s=off",
+    };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 
@@ -44,6 +50,12 @@ fn run(command: Command) -> Result<(), CliError> {
             Command::Read(args) => commands::read::run(args).await,
             Command::Inspect(args) => commands::inspect::run(args).await,
             Command::Tlm(args) => commands::tlm::run(args).await,
+            #[cfg(feature = "demo")]
+            Command::S3(args) => commands::s3::run(args).await,
+            #[cfg(feature = "demo")]
+            Command::Demo(args) => commands::demo::run(args).await,
+            #[cfg(feature = "demo")]
+            Command::Archive(args) => commands::archive::run(args).await,
         }
     })
 }

@@ -1,5 +1,7 @@
 //! Files that commands write.
 
+#[cfg(feature = "demo")]
+pub(crate) mod contact_sheet;
 pub(crate) mod npy;
 pub(crate) mod picture;
 pub(crate) mod raster;

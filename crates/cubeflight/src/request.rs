@@ -6,9 +6,8 @@ use crate::cli::RequestArgs;
 
 /// The request as it goes to a server.
 pub(crate) fn wire(args: &RequestArgs) -> v1::CubeRequest {
-    let bounds = args
-        .bounds
-        .map(|[min_x, min_y, max_x, max_y]| v1::Bounds { min_x, min_y, max_x, max_y });
+    let bounds =
+        args.bounds.map(|[min_x, min_y, max_x, max_y]| v1::Bounds { min_x, min_y, max_x, max_y });
     v1::CubeRequest {
         collection: args.collection.clone(),
         tile: args.tile.clone(),

@@ -1,12 +1,12 @@
 //! A row-block while it is being filled.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cubeflight_plan::{Fault, Layout};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
-use crate::Pixels;
+use crate::{Error, Pixels, Result};
 
 /// A finished row-block of a time step.
 #[derive(Debug)]
@@ -23,15 +23,17 @@ pub struct Block {
     _held: Option<OwnedSemaphorePermit>,
 }
 
-/// A row-block that tile jobs write into, side by side.
+/// A row-block that reads write into, side by side.
 #[derive(Debug)]
 pub(crate) struct OpenBlock {
     step: usize,
     block: u16,
-    /// Tile jobs that have yet to write, and the one that opened the block.
+    /// Reads that have yet to write.
     remaining: AtomicUsize,
     columns: Vec<Mutex<Pixels>>,
     faults: Mutex<Vec<(usize, Fault)>>,
+    /// Why the block cannot be given at all.
+    end: Mutex<Option<Error>>,
     held: Mutex<Option<OwnedSemaphorePermit>>,
     finished: Notify,
 }
@@ -50,6 +52,7 @@ impl OpenBlock {
             remaining: AtomicUsize::new(jobs),
             columns: layout.columns.iter().map(|c| Mutex::new(Pixels::fill(c))).collect(),
             faults: Mutex::new(Vec::new()),
+            end: Mutex::new(None),
             held: Mutex::new(Some(held)),
             finished: Notify::new(),
         }
@@ -68,7 +71,12 @@ impl OpenBlock {
         }
     }
 
-    /// One tile job is done with this block.
+    /// The stream ends here. Only the first reason is kept.
+    pub(crate) fn end(&self, error: Error) {
+        lock(&self.end).get_or_insert(error);
+    }
+
+    /// One read is done with this block.
     pub(crate) fn job_done(&self) {
         if self.remaining.fetch_sub(1, Ordering::AcqRel) == 1 {
             // notify_one keeps a permit, so a wait that begins later still ends.
@@ -76,10 +84,16 @@ impl OpenBlock {
         }
     }
 
-    /// Waits for the last job and takes the pixels out.
-    pub(crate) async fn finish(&self, layout: &Layout) -> Block {
+    /// Waits for the last read and takes the pixels out.
+    ///
+    /// # Errors
+    /// What the block was ended with.
+    pub(crate) async fn finish(&self, layout: &Layout) -> Result<Block> {
         if self.remaining.load(Ordering::Acquire) > 0 {
             self.finished.notified().await;
+        }
+        if let Some(error) = lock(&self.end).take() {
+            return Err(error);
         }
         let mut faults = std::mem::take(&mut *lock(&self.faults));
         faults.sort_by_key(|(column, _)| *column);
@@ -97,7 +111,55 @@ impl OpenBlock {
             })
             .collect();
         let held = lock(&self.held).take();
-        Block { step: self.step, block: self.block, pixels, faults, _held: held }
+        Ok(Block { step: self.step, block: self.block, pixels, faults, _held: held })
+    }
+}
+
+/// The row-blocks that a read fills, from the first to the last one. Each of them learns when the
+/// read is over, whatever ended it.
+#[derive(Debug)]
+pub(crate) struct Filling {
+    blocks: Arc<[Arc<OpenBlock>]>,
+    over: bool,
+}
+
+impl Filling {
+    pub(crate) fn new(blocks: Arc<[Arc<OpenBlock>]>) -> Self {
+        Self { blocks, over: false }
+    }
+
+    pub(crate) fn blocks(&self) -> &Arc<[Arc<OpenBlock>]> {
+        &self.blocks
+    }
+
+    /// The read came to its end.
+    pub(crate) fn done(mut self) {
+        self.over = true;
+    }
+
+    /// A column becomes fill.
+    pub(crate) fn fail(&self, column: usize, fault: &Fault) {
+        for block in self.blocks.iter() {
+            block.fail(column, fault.clone());
+        }
+    }
+
+    /// The stream ends before the first of the blocks.
+    pub(crate) fn end(&self, error: Error) {
+        if let Some(first) = self.blocks.first() {
+            first.end(error);
+        }
+    }
+}
+
+impl Drop for Filling {
+    fn drop(&mut self) {
+        if !self.over {
+            self.end(Error::Task { reason: "a read was stopped or panicked".to_owned() });
+        }
+        for block in self.blocks.iter() {
+            block.job_done();
+        }
     }
 }
 

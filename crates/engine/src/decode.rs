@@ -86,8 +86,7 @@ impl TileJob {
     fn decode(&self) -> Result<(), Trouble> {
         let Some(column) = self.context.layout.columns.get(self.column) else { return Ok(()) };
         let parts: Vec<&[u8]> = self.parts.iter().map(AsRef::as_ref).collect();
-        let codestream =
-            splice_tile(&self.header, self.tile.tile, &parts).map_err(jp2_trouble)?;
+        let codestream = splice_tile(&self.header, self.tile.tile, &parts).map_err(jp2_trouble)?;
         let area = self.tile.area;
         let options = DecodeOptions {
             area: Some(Rect::new(area.x, area.y, area.right(), area.bottom())),
@@ -96,8 +95,8 @@ impl TileJob {
         };
         let image = decode(&codestream, &options).map_err(jp2_trouble)?;
         for number in self.tile.blocks.clone() {
-            let position = number.saturating_sub(self.first_block) as usize;
-            let Some(block) = self.blocks.get(position) else { continue };
+            let position = number.checked_sub(self.first_block).map(|position| position as usize);
+            let Some(block) = position.and_then(|at| self.blocks.get(at)) else { continue };
             self.write(column, &image, number, block).map_err(jp2_trouble)?;
         }
         Ok(())

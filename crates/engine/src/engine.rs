@@ -34,6 +34,9 @@ impl Engine {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(config.threads)
             .thread_name(|n| format!("decode-{n}"))
+            // Without a handler a panic would end the process. The one who waits for the job learns
+            // of it because the job's sender is gone.
+            .panic_handler(|_| tracing::error!("a decoder job panicked"))
             .build()
             .map_err(|error| Error::Pool { reason: error.to_string() })?;
         Ok(Self { archive, index, catalog, pool: Arc::new(pool), config: Arc::new(config) })
@@ -46,5 +49,24 @@ impl Engine {
             false => CostModel::OBJECT_STORE,
         };
         self.config.cost.unwrap_or_else(by_scheme)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cubeflight_catalog::ArchiveListing;
+    use cubeflight_storage::Options;
+
+    use super::*;
+
+    #[test]
+    fn a_job_that_panics_leaves_the_pool_working() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::open(folder.path().to_str().unwrap(), &Options::default()).unwrap();
+        let catalog = Arc::new(ArchiveListing::new(root.clone()));
+        let config = EngineConfig { threads: 1, ..EngineConfig::default() };
+        let engine = Engine::new(root.clone(), Index::new(root), catalog, config).unwrap();
+        engine.pool.spawn_fifo(|| panic!("on purpose"));
+        assert_eq!(engine.pool.install(|| 7), 7);
     }
 }

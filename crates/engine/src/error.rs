@@ -69,16 +69,6 @@ pub enum Error {
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Every code of this crate's own: errors, and faults of columns.
-pub const CODES: &[&str] = &[
-    "CF-ENG-001",
-    "CF-ENG-002",
-    "CF-ENG-003",
-    fault_code::ABSENT,
-    fault_code::OFFSET_UNKNOWN,
-    fault_code::SIZE_CHANGED,
-];
-
 /// Codes of faults that the engine itself finds.
 pub(crate) mod fault_code {
     /// The product has no such asset.
@@ -90,6 +80,16 @@ pub(crate) mod fault_code {
 }
 
 impl Error {
+    /// Every code of this crate's own: errors, and faults of columns.
+    pub const CODES: &[&str] = &[
+        "CF-ENG-001",
+        "CF-ENG-002",
+        "CF-ENG-003",
+        fault_code::ABSENT,
+        fault_code::OFFSET_UNKNOWN,
+        fault_code::SIZE_CHANGED,
+    ];
+
     /// Stable code.
     #[must_use]
     pub fn code(&self) -> &'static str {

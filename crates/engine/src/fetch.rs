@@ -11,9 +11,9 @@ use cubeflight_plan::{
     AssetRead, Column, Fault, HeaderSource, Layout, ReadGroup, TileLattice, TileRead, plan_asset,
 };
 use cubeflight_sentinel2::{ProductId, safe};
-use cubeflight_storage::Path;
-use cubeflight_tlm::RecordSource;
-use futures::future::try_join_all;
+use cubeflight_storage::{Path, Root};
+use cubeflight_tlm::{RecordSource, TlmRecord};
+use futures::future::{join_all, try_join_all};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
@@ -33,7 +33,7 @@ pub(crate) struct Context {
 }
 
 /// Why an asset could not be read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Trouble {
     /// The record does not belong to the file.
     Stale(String),
@@ -51,9 +51,10 @@ pub(crate) struct AssetTask {
     pub(crate) conversion: Conversion,
     pub(crate) read: AssetRead,
     path: Path,
-    header: OnceCell<Arc<MainHeader>>,
-    /// The same asset after its file was scanned again.
-    refreshed: OnceCell<Arc<AssetTask>>,
+    /// Read once, whatever comes of it.
+    header: OnceCell<Result<Arc<MainHeader>, Trouble>>,
+    /// The same asset after its file was scanned again; once, whatever comes of it.
+    refreshed: OnceCell<Result<Arc<AssetTask>, Trouble>>,
 }
 
 impl AssetTask {
@@ -65,7 +66,7 @@ impl AssetTask {
     ) -> Result<Self, Trouble> {
         let path = context.engine.archive.resolve(&read.href).map_err(storage_trouble)?;
         let header = match &read.header {
-            HeaderSource::Known(header) => OnceCell::new_with(Some(Arc::clone(header))),
+            HeaderSource::Known(header) => OnceCell::new_with(Some(Ok(Arc::clone(header)))),
             HeaderSource::Fetch(_) => OnceCell::new(),
         };
         Ok(Self {
@@ -93,9 +94,8 @@ impl AssetTask {
         let shape = column_of(context, column)?;
         let key = safe::archive_key(path.as_ref()).to_owned();
         let source = RecordSource { product, asset: shape.asset, key, etag };
-        let record = scan_asset(&context.engine.archive, &path, source, size)
-            .await
-            .map_err(index_trouble)?;
+        let record = scan(&context.engine.archive, &path, source, size).await;
+        let record = record.map_err(index_trouble)?;
         let read = plan_asset(shape, href, Arc::new(record), &context.engine.cost())
             .map_err(|error| permanent(error.code(), &error))?;
         Self::new(context, column, conversion, read)
@@ -114,8 +114,9 @@ impl AssetTask {
             }
             outcome => return outcome,
         }
-        let fresh = self.refreshed.get_or_try_init(|| self.rescan(context)).await?;
-        let group = fresh.group_of(&group.tiles);
+        let fresh = self.refreshed.get_or_init(|| self.rescan(context)).await.as_ref();
+        let fresh = fresh.map_err(Trouble::clone)?;
+        let group = fresh.group_of(group);
         match fresh.attempt(context, &group, blocks).await {
             Err(Trouble::Stale(message)) => {
                 Err(Trouble::Permanent { code: fault_code::SIZE_CHANGED, message })
@@ -131,13 +132,22 @@ impl AssetTask {
         Ok(Arc::new(fresh))
     }
 
-    /// The same tiles by this task's own record.
-    fn group_of(&self, tiles: &[TileRead]) -> ReadGroup {
-        let all = self.read.groups.iter().flat_map(|group| &group.tiles);
-        let wanted: Vec<TileRead> =
-            all.filter(|own| tiles.iter().any(|tile| tile.tile == own.tile)).cloned().collect();
-        let ranges = wanted.iter().flat_map(|tile| tile.parts.iter().cloned()).collect();
-        ReadGroup { ranges, tiles: wanted }
+    /// The tiles that fill the same pixels by this task's own record: the file may have been tiled
+    /// otherwise before. Of the row-blocks only those that the stale group fills are written.
+    fn group_of(&self, stale: &ReadGroup) -> ReadGroup {
+        let blocks = stale.blocks();
+        let overlaps = |own: &&TileRead| {
+            stale.tiles.iter().any(|tile| tile.area.intersection(&own.area).is_some())
+        };
+        let own = self.read.groups.iter().flat_map(|group| &group.tiles).filter(overlaps);
+        let tiles: Vec<TileRead> = own
+            .map(|own| TileRead {
+                blocks: own.blocks.start.max(blocks.start)..own.blocks.end.min(blocks.end),
+                ..own.clone()
+            })
+            .collect();
+        let ranges = tiles.iter().flat_map(|tile| tile.parts.iter().cloned()).collect();
+        ReadGroup { ranges, tiles }
     }
 
     async fn attempt(
@@ -164,8 +174,12 @@ impl AssetTask {
             };
             job.run()
         });
-        try_join_all(jobs).await?;
-        Ok(())
+        // All of them, also after a failure: one that goes on alone would write into blocks that
+        // another attempt fills, or that were given away.
+        let failed = join_all(jobs).await.into_iter().filter_map(Result::err);
+        // A stale tile explains the failures of its neighbours.
+        let worst = failed.min_by_key(|trouble| !matches!(trouble, Trouble::Stale(_)));
+        worst.map_or(Ok(()), Err)
     }
 
     async fn get(&self, context: &Context, range: std::ops::Range<u64>) -> Result<Bytes, Trouble> {
@@ -191,11 +205,31 @@ impl AssetTask {
             }
             Ok(Arc::new(header))
         };
-        self.header.get_or_try_init(fetch).await.cloned()
+        self.header.get_or_init(fetch).await.clone()
     }
 }
 
-/// Everything before the first SOT: boxes and main header.
+/// The record of a file. The size that a catalogue says may be that of another state of the file.
+async fn scan(
+    archive: &Root,
+    path: &Path,
+    source: RecordSource,
+    size: Option<u64>,
+) -> cubeflight_index::Result<TlmRecord> {
+    let outcome = scan_asset(archive, path, source.clone(), size).await;
+    let (Some(said), Err(error)) = (size, &outcome) else { return outcome };
+    if error.is_transient() {
+        return outcome;
+    }
+    match archive.head(path).await {
+        Ok(found) if found.size != said => {
+            scan_asset(archive, path, source, Some(found.size)).await
+        }
+        _ => outcome,
+    }
+}
+
+/// Boxes and main header, from everything up to the first SOT marker.
 fn parse_header(bytes: &[u8], size: u64) -> Result<MainHeader, Trouble> {
     let options = ScanOptions { stop_after_header: true, ..ScanOptions::default() };
     let mut scanner = Scanner::new(size, options);
@@ -223,7 +257,7 @@ fn cut(group: &ReadGroup, bodies: &[Bytes], part: &std::ops::Range<u64>) -> Byte
     slice.unwrap_or_default()
 }
 
-fn column_of<'a>(context: &'a Context, column: usize) -> Result<&'a Column, Trouble> {
+fn column_of(context: &Context, column: usize) -> Result<&Column, Trouble> {
     context.layout.columns.get(column).ok_or(Trouble::Permanent {
         code: "CF-ENG-002",
         message: "plan and layout have different columns".to_owned(),
@@ -238,13 +272,13 @@ fn storage_trouble(error: cubeflight_storage::Error) -> Trouble {
     use cubeflight_storage::Error as Storage;
     let (code, message) = (error.code(), error.to_string());
     match error {
-        Storage::EndsEarly { .. } => Trouble::Stale(message),
-        // Credentials get renewed; data must not become fill because they had expired.
-        Storage::Denied { .. } | Storage::MissingCredentials { .. } => {
-            Trouble::Transient { code, message }
+        Storage::EndsEarly { .. } | Storage::Changed { .. } => Trouble::Stale(message),
+        Storage::NotFound { .. } | Storage::Refused { .. } | Storage::TooLarge { .. } => {
+            Trouble::Permanent { code, message }
         }
-        _ if error.is_transient() => Trouble::Transient { code, message },
-        _ => Trouble::Permanent { code, message },
+        // Everything else may pass, credentials that expired among it. Data must not become fill
+        // because of a failure that says nothing about the file.
+        _ => Trouble::Transient { code, message },
     }
 }
 

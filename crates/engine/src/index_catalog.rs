@@ -51,7 +51,9 @@ impl IndexCatalog {
             }
             let listing = self.archive.store().list_with_delimiter(Some(&folder)).await;
             let listing = listing.map_err(|error| {
-                cubeflight_catalog::Error::from(cubeflight_storage::Error::from_store(&folder, error))
+                cubeflight_catalog::Error::from(cubeflight_storage::Error::from_store(
+                    &folder, error,
+                ))
             })?;
             for below in listing.common_prefixes {
                 if below.filename() == Some("Sentinel-2") {
@@ -70,15 +72,13 @@ impl IndexCatalog {
 #[async_trait]
 impl Catalog for IndexCatalog {
     async fn search(&self, query: &Query) -> cubeflight_catalog::Result<Found> {
-        let selection =
-            Selection { products: query.product_ids.clone(), ..Selection::default() };
-        let records = self
-            .index
-            .records(query.level, query.tile, &selection)
-            .await
-            .map_err(|error| match error {
-                cubeflight_index::Error::Storage(error) => error.into(),
-                error => cubeflight_catalog::Error::other(error),
+        let selection = Selection { products: query.product_ids.clone(), ..Selection::default() };
+        let records =
+            self.index.records(query.level, query.tile, &selection).await.map_err(|error| {
+                match error {
+                    cubeflight_index::Error::Storage(error) => error.into(),
+                    error => cubeflight_catalog::Error::other(error),
+                }
             })?;
         if records.is_empty() {
             return self.fallback.search(query).await;

@@ -18,7 +18,7 @@ mod run;
 pub use block::Block;
 pub use config::EngineConfig;
 pub use engine::Engine;
-pub use error::{CODES, Error, Result};
+pub use error::{Error, Result};
 pub use index_catalog::IndexCatalog;
 pub use pixels::Pixels;
 pub use resolve::Resolved;

@@ -3,14 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cubeflight_catalog::{Omitted, Product, Query, TimeStep, resolve_steps};
+use cubeflight_catalog::{Found, Omitted, Product, Query, TimeStep, resolve_steps};
 use cubeflight_index::Selection;
 use cubeflight_plan::{
     Column, ColumnSource, Fault, Layout, LayoutRequest, Plan, Step, StepMetadata,
 };
-use cubeflight_sentinel2::{
-    AssetId, Bounds, CubeRequest, ProductId, Radiometry, RequestBounds,
-};
+use cubeflight_sentinel2::{AssetId, Bounds, CubeRequest, ProductId, Radiometry, RequestBounds};
 use cubeflight_tlm::TlmRecord;
 
 use crate::error::fault_code;
@@ -81,10 +79,12 @@ impl Engine {
         let query = Query {
             level: request.level,
             tile: request.tile,
-            time: request.time.clone(),
+            time: request.time,
             product_ids: pins.unwrap_or(&request.product_ids).to_vec(),
         };
-        let found = self.catalog.search(&query).await?;
+        let mut found = self.catalog.search(&query).await?;
+        let not_found = not_found(&query.product_ids, &found);
+        found.omitted.extend(not_found);
         // Pinned products passed the filter when they were pinned.
         let cloud_cover_max = if pins.is_some() { None } else { request.cloud_cover_max };
         Ok(resolve_steps(found, cloud_cover_max))
@@ -104,6 +104,22 @@ impl Engine {
         }
         Ok(records)
     }
+}
+
+/// Products that were asked for by id and that the catalogue does not have.
+fn not_found(wanted: &[ProductId], found: &Found) -> Vec<Omitted> {
+    let known = |id: &ProductId| {
+        found.products.iter().any(|product| product.id == *id)
+            || found.omitted.iter().any(|omitted| omitted.id == id.to_string())
+    };
+    let missing = wanted.iter().filter(|id| !known(id));
+    missing
+        .map(|id| Omitted {
+            id: id.to_string(),
+            code: "not_found",
+            reason: "the catalogue has no such product of this tile and period".to_owned(),
+        })
+        .collect()
 }
 
 /// PROJ works on the calling thread and may read its database, so it gets a blocking one.
@@ -186,9 +202,7 @@ fn metadata(layout: &Layout, product: &Product) -> StepMetadata {
     let from_baseline = product.id.baseline().radiometric_offset();
     let reflectance = layout.columns.iter().filter(|column| column.asset.is_reflectance());
     let offsets: Option<Vec<i16>> = reflectance
-        .map(|column| {
-            known.radiometric_offset.get(&column.asset.band).copied().or(from_baseline)
-        })
+        .map(|column| known.radiometric_offset.get(&column.asset.band).copied().or(from_baseline))
         .collect();
     StepMetadata {
         platform: Some(product.id.mission().platform().to_owned()),

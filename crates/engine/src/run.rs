@@ -6,6 +6,9 @@
 //! out. Bytes are returned to the look-ahead when a block is dropped, so a client that stops
 //! reading stops everything. Dropping the stream ends all of it: reads are aborted, decoder jobs
 //! that have not begun do nothing.
+//!
+//! What ends a cube travels with the block that it spoils: the stream gives every block before
+//! that one, then the error. A block that lacks pixels for a passing reason is never given.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,13 +17,13 @@ use std::task::{Context as TaskContext, Poll};
 
 use cubeflight_plan::{Fault, Layout, Plan, PlannedColumn, PlannedStep, ReadGroup};
 use cubeflight_sentinel2::{OnError, ProductId};
-use futures::future::join_all;
 use futures::Stream;
+use futures::future::{join_all, pending};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::block::OpenBlock;
+use crate::block::{Filling, OpenBlock};
 use crate::decode::Conversion;
 use crate::fetch::{AssetTask, Context, Trouble};
 use crate::{Block, Engine, Error, Result};
@@ -40,7 +43,11 @@ pub struct RunStats {
     pub bytes: u64,
 }
 
-/// Row-blocks in time order. Dropping it cancels what is under way.
+/// Row-blocks in time order, up to the first one that cannot be given, then the reason. Dropping
+/// it cancels what is under way.
+///
+/// A block counts against the look-ahead until it is dropped: to keep the pixels of many, take them
+/// out of their blocks.
 #[derive(Debug)]
 pub struct BlockStream {
     blocks: mpsc::Receiver<Result<Block>>,
@@ -90,7 +97,10 @@ impl Engine {
     }
 }
 
-/// Runs both halves of a stream until they are done, one fails, or nobody listens.
+/// What the half that reads passes to the half that hands out.
+type Opened = Result<Arc<OpenBlock>>;
+
+/// Runs both halves of a stream until the last block, the first error, or nobody listens.
 async fn supervise(
     context: Arc<Context>,
     plan: Plan,
@@ -98,40 +108,43 @@ async fn supervise(
     sender: mpsc::Sender<Result<Block>>,
 ) {
     let (open_sender, open) = mpsc::channel(OPEN_BLOCKS);
-    let (fatal_sender, mut fatal) = mpsc::channel(1);
     let producer = Producer {
         look_ahead: Arc::new(Semaphore::new(0)),
         granted: 0,
         reads: Arc::new(Semaphore::new(context.engine.config.reads_per_stream.max(1))),
         tasks: JoinSet::new(),
         open: open_sender,
-        fatal: fatal_sender,
         on_error,
         context: Arc::clone(&context),
     };
-    let layout = Arc::clone(&context.layout);
-    let work = async { tokio::try_join!(producer.walk(plan), hand_out(layout, open, &sender)) };
+    // Only the other half knows when the stream is over.
+    let produce = async {
+        producer.walk(plan).await;
+        pending::<()>().await;
+    };
     let failure = tokio::select! {
-        Some(error) = fatal.recv() => Some(error),
-        outcome = work => outcome.err(),
+        outcome = hand_out(&context.layout, open, &sender) => outcome.err(),
+        () = produce => None,
         () = sender.closed() => None,
         () = context.cancelled.cancelled() => None,
     };
+    // The reads ended with the future above. The error may wait long for its reader: decoder jobs
+    // must not.
+    context.cancelled.cancel();
     if let Some(error) = failure {
         // Nobody is left to hear it when this fails.
         let _ = sender.send(Err(error)).await;
     }
-    context.cancelled.cancel();
 }
 
 /// Waits for the open blocks in order and sends them on.
 async fn hand_out(
-    layout: Arc<Layout>,
-    mut open: mpsc::Receiver<Arc<OpenBlock>>,
+    layout: &Layout,
+    mut open: mpsc::Receiver<Opened>,
     sender: &mpsc::Sender<Result<Block>>,
 ) -> Result<()> {
-    while let Some(block) = open.recv().await {
-        let block = block.finish(&layout).await;
+    while let Some(opened) = open.recv().await {
+        let block = opened?.finish(layout).await?;
         if sender.send(Ok(block)).await.is_err() {
             break;
         }
@@ -148,23 +161,23 @@ struct Producer {
     granted: u64,
     reads: Arc<Semaphore>,
     tasks: JoinSet<()>,
-    open: mpsc::Sender<Arc<OpenBlock>>,
-    fatal: mpsc::Sender<Error>,
+    open: mpsc::Sender<Opened>,
     on_error: OnError,
 }
 
 impl Producer {
-    async fn walk(mut self, plan: Plan) -> Result<()> {
+    async fn walk(mut self, plan: Plan) {
         for (index, step) in plan.steps.into_iter().enumerate() {
-            self.step(index, step).await?;
+            if let Err(error) = self.step(index, step).await {
+                // It comes after the blocks that are open. When nobody reads, nobody needs it.
+                let _ = self.open.send(Err(error)).await;
+                break;
+            }
         }
         let Self { mut tasks, open, .. } = self;
         // Closing the channel lets the other half end after the last block.
         drop(open);
-        while let Some(outcome) = tasks.join_next().await {
-            outcome.map_err(|error| Error::Task { reason: error.to_string() })?;
-        }
-        Ok(())
+        while tasks.join_next().await.is_some() {}
     }
 
     async fn step(&mut self, index: usize, step: PlannedStep) -> Result<()> {
@@ -179,7 +192,7 @@ impl Producer {
         reads.sort_by_key(|(asset, group)| (group.blocks().start, asset.column));
         self.reserve(&layout, &reads)?;
 
-        let mut opened = Opened { step: index, blocks: Vec::new(), jobs: jobs(&layout, &reads) };
+        let mut opened = OpenStep { step: index, blocks: Vec::new(), jobs: jobs(&layout, &reads) };
         for (asset, group) in reads {
             let (first, end) = (group.blocks().start as usize, group.blocks().end as usize);
             while opened.blocks.len() < end {
@@ -277,7 +290,7 @@ impl Producer {
     async fn open_block(
         &self,
         layout: &Layout,
-        opened: &mut Opened,
+        opened: &mut OpenStep,
         faults: &[(usize, Fault)],
     ) -> Result<()> {
         let permits = u32::try_from(block_permits(layout)).unwrap_or(u32::MAX);
@@ -292,7 +305,7 @@ impl Producer {
             block.fail(*column, fault.clone());
         }
         opened.blocks.push(Arc::clone(&block));
-        let sent = self.open.send(block).await;
+        let sent = self.open.send(Ok(block)).await;
         sent.map_err(|_| Error::Task { reason: "nobody reads the stream".to_owned() })
     }
 
@@ -302,29 +315,23 @@ impl Producer {
         group: ReadGroup,
         blocks: Arc<[Arc<OpenBlock>]>,
     ) -> Result<()> {
-        while let Some(outcome) = self.tasks.try_join_next() {
-            outcome.map_err(|error| Error::Task { reason: error.to_string() })?;
-        }
+        let filling = Filling::new(blocks);
+        while self.tasks.try_join_next().is_some() {}
         let slot = Arc::clone(&self.reads).acquire_owned().await;
         let slot = slot.map_err(|error| Error::Task { reason: error.to_string() })?;
-        let (context, fatal) = (Arc::clone(&self.context), self.fatal.clone());
-        let on_error = self.on_error;
+        let (context, on_error) = (Arc::clone(&self.context), self.on_error);
         self.tasks.spawn(async move {
-            let outcome = asset.run(&context, &group, &blocks).await;
+            let outcome = asset.run(&context, &group, filling.blocks()).await;
             drop(slot);
             if let Err(trouble) = outcome {
                 let column = context.layout.columns.get(asset.column);
                 let path = column.map_or("", |column| column.path.as_str());
                 match judge(on_error, path, &asset.product, trouble) {
-                    Ok(fault) => fail_all(&asset, &fault, &blocks),
-                    // Only the first one counts.
-                    Err(error) => drop(fatal.try_send(error)),
+                    Ok(fault) => filling.fail(asset.column, &fault),
+                    Err(error) => filling.end(error),
                 }
             }
-            // A read is one job of every block from its first to its last one.
-            for block in blocks.iter() {
-                block.job_done();
-            }
+            filling.done();
         });
         Ok(())
     }
@@ -339,9 +346,9 @@ fn judge(on_error: OnError, path: &str, product: &ProductId, trouble: Trouble) -
     }
 }
 
-/// Row-blocks of a step that are open so far, and the tile jobs of each one.
+/// Row-blocks of a step that are open so far, and the reads of each one.
 #[derive(Debug)]
-struct Opened {
+struct OpenStep {
     step: usize,
     blocks: Vec<Arc<OpenBlock>>,
     jobs: Vec<usize>,
@@ -361,10 +368,4 @@ fn jobs(layout: &Layout, reads: &[(Arc<AssetTask>, ReadGroup)]) -> Vec<usize> {
 
 fn block_permits(layout: &Layout) -> u64 {
     layout.block_bytes().div_ceil(PERMIT_BYTES)
-}
-
-fn fail_all(asset: &AssetTask, fault: &Fault, blocks: &[Arc<OpenBlock>]) {
-    for block in blocks {
-        block.fail(asset.column, fault.clone());
-    }
 }

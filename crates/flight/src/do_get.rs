@@ -9,6 +9,7 @@ use cubeflight_batch::{BlockRow, ColumnError, encode_row, encode_schema};
 use cubeflight_engine::{Block, Pixels};
 use cubeflight_plan::{Layout, PlannedStep};
 use cubeflight_proto::{decode_ticket, product_ids};
+use cubeflight_sentinel2::ProductId;
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 use serde_json::json;
@@ -17,7 +18,7 @@ use tonic::{Response, Status};
 use crate::CubeFlight;
 use crate::convert::domain;
 use crate::get_schema::schema;
-use crate::status::{from_batch, from_engine, from_request, plain};
+use crate::status::{PRODUCT_GONE, from_batch, from_engine, from_request, of_product, plain};
 
 /// Row-blocks that are encoded side by side.
 const ENCODING: usize = 2;
@@ -42,6 +43,7 @@ impl CubeFlight {
         let pins = pins.map_err(|error| from_request(&error))?;
         let resolved = self.engine().resolve(&request, pins.as_deref()).await;
         let resolved = resolved.map_err(|error| from_engine(&error))?;
+        check_pins(pins.as_deref().unwrap_or_default(), &resolved.plan.summary.matched_ids)?;
 
         let layout = Arc::clone(&resolved.plan.layout);
         let schema = Arc::new(schema(&layout, &request)?);
@@ -49,9 +51,7 @@ impl CubeFlight {
         let cube = Arc::new(Cube { layout, schema: Arc::clone(&schema), steps });
 
         let blocks = self.engine().run(resolved.plan, request.on_error);
-        let rows = blocks
-            .map(move |block| encode(Arc::clone(&cube), block))
-            .buffered(ENCODING);
+        let rows = blocks.map(move |block| encode(Arc::clone(&cube), block)).buffered(ENCODING);
         let first = stream::once(async move { Ok(encode_schema(&schema)) });
         // An error ends the stream: nothing may follow it.
         let all = first.chain(rows).scan(false, |failed, item| {
@@ -59,6 +59,17 @@ impl CubeFlight {
             std::future::ready((!over).then_some(item))
         });
         Ok(Response::new(all.boxed()))
+    }
+}
+
+/// A stream never holds less than its ticket promised.
+fn check_pins(pins: &[ProductId], matched: &[String]) -> Result<(), Status> {
+    match pins.iter().map(ToString::to_string).find(|pin| !matched.contains(pin)) {
+        Some(gone) => {
+            let message = "the ticket names a product that the catalogue no longer has";
+            Err(of_product(PRODUCT_GONE, message, &gone))
+        }
+        None => Ok(()),
     }
 }
 

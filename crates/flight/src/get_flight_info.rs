@@ -24,8 +24,7 @@ impl CubeFlight {
         let summary = wire_summary(&resolved);
         let rows = resolved.plan.steps.len() as u64 * u64::from(layout.blocks);
         let bytes = rows.saturating_mul(layout.block_bytes());
-        let ticket =
-            encode_ticket(v1::CubeRequest::from(&request), summary.matched_ids.clone());
+        let ticket = encode_ticket(v1::CubeRequest::from(&request), summary.matched_ids.clone());
         let metadata = serde_json::to_string(&summary)
             .map_err(|error| plain("CF-REQ-001", &error.to_string()))?;
         let info = FlightInfo::new()

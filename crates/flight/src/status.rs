@@ -5,12 +5,14 @@ use cubeflight_proto::errors::{Class, Place, lookup, text};
 use tonic::{Code, Status};
 
 /// Codes of the service itself.
-pub const CODES: &[&str] = &[UNIMPLEMENTED, NO_DESCRIPTOR];
+pub const CODES: &[&str] = &[UNIMPLEMENTED, NO_DESCRIPTOR, PRODUCT_GONE];
 
 /// An RPC or descriptor that this server does not serve.
 pub(crate) const UNIMPLEMENTED: &str = "CF-FLT-001";
 /// A call without descriptor.
 pub(crate) const NO_DESCRIPTOR: &str = "CF-FLT-002";
+/// A ticket whose products are no longer there.
+pub(crate) const PRODUCT_GONE: &str = "CF-FLT-003";
 
 /// Classification of a code; one that is not in the table is a fault of cubeflight.
 #[must_use]
@@ -50,6 +52,10 @@ pub(crate) fn plain(code: &str, message: &str) -> Status {
     status(code, text(code, message, Place::default()))
 }
 
+pub(crate) fn of_product(code: &str, message: &str, product: &str) -> Status {
+    status(code, text(code, message, Place { product: Some(product), band: None }))
+}
+
 pub(crate) fn from_engine(error: &EngineError) -> Status {
     // A transient upstream makes the call UNAVAILABLE whatever the code of its cause says.
     if let EngineError::Unavailable { code, .. } = error {
@@ -79,14 +85,14 @@ mod tests {
             cubeflight_jp2::Error::CODES,
             cubeflight_sentinel2::Error::CODES,
             cubeflight_crs::Error::CODES,
-            cubeflight_tlm::CODES,
-            cubeflight_storage::CODES,
-            cubeflight_index::CODES,
-            cubeflight_catalog::CODES,
-            cubeflight_plan::CODES,
-            cubeflight_engine::CODES,
-            cubeflight_batch::CODES,
-            cubeflight_proto::CODES,
+            cubeflight_tlm::Error::CODES,
+            cubeflight_storage::Error::CODES,
+            cubeflight_index::Error::CODES,
+            cubeflight_catalog::Error::CODES,
+            cubeflight_plan::Error::CODES,
+            cubeflight_engine::Error::CODES,
+            cubeflight_batch::Error::CODES,
+            cubeflight_proto::Error::CODES,
             super::CODES,
         ]
         .into_iter()
@@ -96,7 +102,8 @@ mod tests {
         let listed: BTreeSet<&str> = TABLE
             .iter()
             .map(|entry| entry.code)
-            .filter(|code| !code.starts_with("CF-CLI-"))
+            // Of the crates above this one.
+            .filter(|code| !code.starts_with("CF-CLI-") && !code.starts_with("CF-TST-"))
             .collect();
         assert_eq!(given.difference(&listed).collect::<Vec<_>>(), Vec::<&&str>::new());
         assert_eq!(listed.difference(&given).collect::<Vec<_>>(), Vec::<&&str>::new());

@@ -244,6 +244,58 @@ pub enum Error {
     /// `finish` was called on a scanner that still wants bytes, or that has failed.
     #[error("scan is not finished; feed it until it wants nothing more")]
     Unfinished,
+    /// A file cannot be written with these parameters.
+    #[error("cannot encode with {field} {found}: expected {expected}; correct the specification")]
+    EncodeSpec {
+        /// The parameter.
+        field: &'static str,
+        /// Its value.
+        found: String,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// The samples given for a tile do not fit the specification.
+    #[error(
+        "cannot encode tile {tile}: {reason} (found {found}, expected {expected}); correct the \
+         samples"
+    )]
+    EncodeContent {
+        /// Tile index.
+        tile: u16,
+        /// What is wrong.
+        reason: &'static str,
+        /// The value found.
+        found: u64,
+        /// The value or bound expected.
+        expected: u64,
+    },
+    /// OpenJPEG failed to encode a tile, or gave one that cannot be rewritten.
+    #[error("encoding failed at {stage}: {message}; report it with the specification")]
+    Encoder {
+        /// The call or step that failed.
+        stage: &'static str,
+        /// The encoder's own messages.
+        message: String,
+    },
+    /// Encoded tiles do not make up the file.
+    #[error(
+        "cannot assemble the file: {reason} (found {found}, expected {expected}); give every tile \
+         once, in raster order, encoded with the same specification"
+    )]
+    Assemble {
+        /// What is wrong.
+        reason: &'static str,
+        /// The value found.
+        found: u64,
+        /// The value expected.
+        expected: u64,
+    },
+    /// The encoded file could not be written.
+    #[error("cannot write the encoded file: {message}; check the disk")]
+    Write {
+        /// The operating system's message.
+        message: String,
+    },
 }
 
 impl Error {
@@ -270,6 +322,11 @@ impl Error {
         "CF-JP2-019",
         "CF-JP2-020",
         "CF-JP2-021",
+        "CF-JP2-022",
+        "CF-JP2-023",
+        "CF-JP2-024",
+        "CF-JP2-025",
+        "CF-JP2-026",
     ];
 
     /// The stable code of this error.
@@ -296,6 +353,11 @@ impl Error {
             Self::Copy { .. } => "CF-JP2-019",
             Self::Feed { .. } => "CF-JP2-020",
             Self::Unfinished => "CF-JP2-021",
+            Self::EncodeSpec { .. } => "CF-JP2-022",
+            Self::EncodeContent { .. } => "CF-JP2-023",
+            Self::Encoder { .. } => "CF-JP2-024",
+            Self::Assemble { .. } => "CF-JP2-025",
+            Self::Write { .. } => "CF-JP2-026",
         }
     }
 }
@@ -309,6 +371,6 @@ mod tests {
         for (number, code) in (1..).zip(Error::CODES) {
             assert_eq!(*code, format!("CF-JP2-{number:03}"));
         }
-        assert_eq!(Error::CODES.last(), Some(&Error::Unfinished.code()));
+        assert_eq!(Error::CODES.last(), Some(&Error::Write { message: String::new() }.code()));
     }
 }

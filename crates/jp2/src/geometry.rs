@@ -90,7 +90,7 @@ impl fmt::Display for Rect {
 }
 
 /// `ceil(value / 2^shift)`.
-fn ceil_shift(value: u32, shift: u8) -> u32 {
+pub(crate) fn ceil_shift(value: u32, shift: u8) -> u32 {
     match shift {
         0 => value,
         1..=31 => {

@@ -26,6 +26,7 @@
 //!   components into bytes of flags.
 //! - [`tlm_segment`] and [`parse_tlm_segment`] write and read tile-part length segments, and
 //!   [`describe`] gives everything as a serialisable document.
+//! - With the feature `encode`, the module `encode` writes files coded as ESA codes Sentinel-2.
 //!
 //! # Bad input
 //!
@@ -42,6 +43,8 @@
 
 mod bytes;
 mod describe;
+#[cfg(feature = "encode")]
+pub mod encode;
 mod error;
 mod geometry;
 mod header;

@@ -1,7 +1,10 @@
 //! The one place that calls OpenJPEG, and the only `unsafe` of the workspace.
 //!
-//! Everything that comes in has been checked by [`crate::decode`]: the structure of the
+//! Everything that is decoded has been checked by [`crate::decode`]: the structure of the
 //! codestream, the decode area and the memory that the decoder will take.
+
+#[cfg(feature = "encode")]
+pub(crate) mod encode;
 
 use std::ffi::{CStr, c_char, c_void};
 use std::fmt;
@@ -85,17 +88,20 @@ pub(crate) struct Request {
     pub(crate) components: u16,
 }
 
-/// The messages of the decoder, collected by the callbacks.
+/// The messages of the codec, collected by the callbacks.
 #[derive(Default)]
 struct Messages(Vec<String>);
 
 impl Messages {
     fn error(&self, stage: &'static str) -> Error {
-        let message = match self.0.is_empty() {
+        Error::Decoder { stage, message: self.text() }
+    }
+
+    fn text(&self) -> String {
+        match self.0.is_empty() {
             true => "no message".to_owned(),
             false => self.0.join("; "),
-        };
-        Error::Decoder { stage, message }
+        }
     }
 }
 
@@ -104,8 +110,8 @@ struct Codec(*mut opj::opj_codec_t);
 
 impl Drop for Codec {
     fn drop(&mut self) {
-        // SAFETY: the pointer came from opj_create_decompress and is destroyed once; null is
-        // accepted.
+        // SAFETY: the pointer came from opj_create_decompress or opj_create_compress and is
+        // destroyed once; null is accepted.
         unsafe { opj::opj_destroy_codec(self.0) }
     }
 }

@@ -40,7 +40,11 @@ impl TryFrom<&v1::CubeRequest> for sentinel2::CubeRequest {
                 interval => TimeRange::from_str(interval)?,
             },
             assets: assets(wire, level)?,
-            bounds: wire.bounds.as_ref().map(|bounds| request_bounds(bounds, &wire.crs)).transpose()?,
+            bounds: wire
+                .bounds
+                .as_ref()
+                .map(|bounds| request_bounds(bounds, &wire.crs))
+                .transpose()?,
             align: word(&wire.align)?.unwrap_or(Align::Centre),
             cloud_cover_max: wire.cloud_cover_max.map(cloud_cover).transpose()?,
             product_ids: product_ids(&wire.product_ids)?,

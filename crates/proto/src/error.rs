@@ -5,7 +5,9 @@
 #[non_exhaustive]
 pub enum Error {
     /// The bytes of a descriptor or ticket are neither a packed message nor JSON of one.
-    #[error("request cannot be read: {reason}; send CubeRequest as proto3 JSON or as google.protobuf.Any")]
+    #[error(
+        "request cannot be read: {reason}; send CubeRequest as proto3 JSON or as google.protobuf.Any"
+    )]
     Malformed {
         /// What the decoder said.
         reason: String,
@@ -19,7 +21,9 @@ pub enum Error {
         limit: usize,
     },
     /// A ticket of another version of the protocol.
-    #[error("ticket version {found} is not served here (this server reads {supported}); ask for a new ticket with GetFlightInfo")]
+    #[error(
+        "ticket version {found} is not served here (this server reads {supported}); ask for a new ticket with GetFlightInfo"
+    )]
     TicketVersion {
         /// Version in the ticket.
         found: u32,
@@ -63,11 +67,11 @@ pub enum Error {
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Every code that [`Error::code`] can give for this crate's own errors.
-pub const CODES: &[&str] =
-    &["CF-REQ-001", "CF-REQ-002", "CF-REQ-003", "CF-REQ-004", "CF-REQ-005", "CF-REQ-006"];
-
 impl Error {
+    /// Every code that [`Self::code`] can give for this crate's own errors.
+    pub const CODES: &[&str] =
+        &["CF-REQ-001", "CF-REQ-002", "CF-REQ-003", "CF-REQ-004", "CF-REQ-005", "CF-REQ-006"];
+
     /// Stable code, see [`crate::errors::TABLE`].
     #[must_use]
     pub fn code(&self) -> &'static str {

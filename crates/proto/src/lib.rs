@@ -23,4 +23,4 @@ pub use descriptor::{
 };
 #[cfg(feature = "domain")]
 pub use domain::product_ids;
-pub use error::{CODES, Error, Result};
+pub use error::{Error, Result};

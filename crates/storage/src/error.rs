@@ -7,23 +7,6 @@ use crate::retry::Exhausted;
 /// What this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Every code that [`Error::code`] can give.
-pub const CODES: &[&str] = &[
-    "CF-STO-001",
-    "CF-STO-002",
-    "CF-STO-003",
-    "CF-STO-004",
-    "CF-STO-005",
-    "CF-STO-006",
-    "CF-STO-007",
-    "CF-STO-008",
-    "CF-STO-009",
-    "CF-STO-010",
-    "CF-STO-011",
-    "CF-STO-012",
-    "CF-STO-013",
-];
-
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a store could not be opened, an href not resolved or an object not read or written.
@@ -139,6 +122,23 @@ pub enum Error {
 }
 
 impl Error {
+    /// Every code that [`Self::code`] can give.
+    pub const CODES: &[&str] = &[
+        "CF-STO-001",
+        "CF-STO-002",
+        "CF-STO-003",
+        "CF-STO-004",
+        "CF-STO-005",
+        "CF-STO-006",
+        "CF-STO-007",
+        "CF-STO-008",
+        "CF-STO-009",
+        "CF-STO-010",
+        "CF-STO-011",
+        "CF-STO-012",
+        "CF-STO-013",
+    ];
+
     /// Stable code, `CF-STO-NNN`.
     pub fn code(&self) -> &'static str {
         match self {

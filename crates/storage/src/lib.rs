@@ -25,7 +25,7 @@ mod root;
 #[cfg(test)]
 mod tests;
 
-pub use error::{CODES, Error, Result};
+pub use error::{Error, Result};
 pub use metrics::{Counters, LoggedRequest, Method, RequestLog};
 pub use object_store::path::Path;
 pub use object_store::{ObjectMeta, ObjectStore};

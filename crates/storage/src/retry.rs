@@ -97,6 +97,22 @@ fn generic(source: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::Generic { store: "retry", source: Box::new(source) }
 }
 
+/// The provider tells 401, 403 and 404 apart for objects, but not for listings, where the status
+/// stands in the text alone.
+fn refusal(error: Error) -> Error {
+    let Error::Generic { store, source } = error else { return error };
+    let text = source.to_string();
+    let answered = |status: &str| text.contains(&format!("non-2xx status code: {status} "));
+    let path = "/".to_owned();
+    if answered("401") || answered("403") {
+        Error::PermissionDenied { path, source }
+    } else if answered("404") {
+        Error::NotFound { path, source }
+    } else {
+        Error::Generic { store, source }
+    }
+}
+
 /// Whether an error of a store is a passing one: 408, 429, 5xx, timeout, reset, short body.
 ///
 /// A 403 is not, unless the store's [`RetryPolicy::retry_forbidden`] made it one.
@@ -182,7 +198,7 @@ impl Retry {
             let outcome = tokio::time::timeout(left, attempt(attempts)).await;
             let error = match outcome {
                 Ok(Ok(value)) => return Ok(value),
-                Ok(Err(error)) => error,
+                Ok(Err(error)) => refusal(error),
                 Err(_) => generic(DeadlinePassed(self.policy.deadline)),
             };
             let asked = match passing(&error) {

@@ -40,7 +40,9 @@ fn as_json(report: &Report) -> serde_json::Value {
     let refused: Vec<_> = report
         .refused
         .iter()
-        .map(|refusal| json!({ "key": refusal.key, "code": refusal.code, "reason": refusal.reason }))
+        .map(
+            |refusal| json!({ "key": refusal.key, "code": refusal.code, "reason": refusal.reason }),
+        )
         .collect();
     json!({
         "found": report.found,

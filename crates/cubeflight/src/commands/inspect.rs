@@ -48,8 +48,12 @@ fn text(url: &str, structure: &Structure) -> String {
     let siz = &structure.header.siz;
     let coding = &structure.header.cod.coding;
     let depth = siz.components.first().map_or(0, |component| component.bit_depth);
-    let packets: usize =
-        structure.tile_parts.iter().filter_map(|part| part.packet_lengths.as_ref()).map(Vec::len).sum();
+    let packets: usize = structure
+        .tile_parts
+        .iter()
+        .filter_map(|part| part.packet_lengths.as_ref())
+        .map(Vec::len)
+        .sum();
     let plt = match packets {
         0 => "no packet lengths".to_owned(),
         count => format!("lengths of {count} packets"),

@@ -4,6 +4,7 @@ use arrow_array::RecordBatch;
 use arrow_flight::Ticket;
 use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::error::FlightError;
+use cubeflight_proto::v1;
 use futures::{StreamExt, TryStreamExt};
 
 use crate::cli::PullArgs;
@@ -23,7 +24,7 @@ pub(crate) async fn run(args: PullArgs) -> Result<(), CliError> {
         let text = format!("{}: end the name in .npz or .png", args.out.display());
         return Err(CliError::usage(&text));
     }
-    let cube = fetch(&args).await?;
+    let (cube, _) = fetch(&args.server, &request::wire(&args.request)).await?;
     eprintln!("{} time steps of {} bands", cube.steps.len(), cube.columns.len());
     let file = std::fs::File::create(&args.out)
         .map_err(|error| CliError::write(&format!("write {}", args.out.display()), &error))?;
@@ -34,10 +35,13 @@ pub(crate) async fn run(args: PullArgs) -> Result<(), CliError> {
     }
 }
 
-async fn fetch(args: &PullArgs) -> Result<Cube, CliError> {
-    let mut client = connect(&args.server).await?;
-    let wire = request::wire(&args.request);
-    let (info, summary) = flight_info(&mut client, &wire).await?;
+/// Fetches a cube into memory, and says what was planned for it.
+pub(crate) async fn fetch(
+    server: &str,
+    request: &v1::CubeRequest,
+) -> Result<(Cube, v1::PlanSummary), CliError> {
+    let mut client = connect(server).await?;
+    let (info, summary) = flight_info(&mut client, request).await?;
     for missing in &summary.missing {
         eprintln!("left out: {} ({}): {}", missing.id, missing.code, missing.reason);
     }
@@ -60,7 +64,7 @@ async fn fetch(args: &PullArgs) -> Result<Cube, CliError> {
     for (column, code, message) in &cube.errors {
         eprintln!("fill in {column}: {code} {message}");
     }
-    Ok(cube)
+    Ok((cube, summary))
 }
 
 fn promised(error: &dyn std::fmt::Display) -> CliError {

@@ -77,7 +77,12 @@ struct Job {
 }
 
 impl Job {
-    fn new(root: Root, path: Path, structure: Structure, args: &ReadArgs) -> Result<Self, CliError> {
+    fn new(
+        root: Root,
+        path: Path,
+        structure: Structure,
+        args: &ReadArgs,
+    ) -> Result<Self, CliError> {
         let siz = &structure.header.siz;
         let image = siz.image_rect();
         let outside = |text: String| CliError::coded("CF-CLI-003", &text);
@@ -90,7 +95,9 @@ impl Job {
                 });
                 rect.filter(|rect| !rect.is_empty() && image.contains(rect)).ok_or_else(|| {
                     let (w, h) = (image.width(), image.height());
-                    outside(format!("window {x},{y},{width},{height} is not in the image of {w}x{h}"))
+                    outside(format!(
+                        "window {x},{y},{width},{height} is not in the image of {w}x{h}"
+                    ))
                 })?
             }
         };
@@ -195,8 +202,11 @@ impl Job {
 
     async fn decode_whole(&self) -> Result<Image, CliError> {
         let file = self.root.get(&self.path, MAX_WHOLE).await?;
-        let options =
-            DecodeOptions { area: Some(self.window), reduce: self.reduce, max_bytes: 2 * MAX_DECODE };
+        let options = DecodeOptions {
+            area: Some(self.window),
+            reduce: self.reduce,
+            max_bytes: 2 * MAX_DECODE,
+        };
         Ok(decode(&file, &options)?)
     }
 

@@ -1,13 +1,16 @@
 //! `cubeflight serve`.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use arrow_flight::flight_service_server::FlightServiceServer;
-use cubeflight_engine::EngineConfig;
+use cubeflight_engine::{Engine, EngineConfig};
 use cubeflight_flight::CubeFlight;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
 use crate::cli::ServeArgs;
@@ -23,51 +26,73 @@ const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
 pub(crate) async fn run(args: ServeArgs) -> Result<(), CliError> {
     let config = EngineConfig { threads: args.threads, ..EngineConfig::default() };
     let engine = stores::engine(&args.stores, config)?;
-    let failed = |error: std::io::Error| {
-        CliError::coded("CF-CLI-001", &format!("cannot listen on {}: {error}", args.listen))
-    };
-    let listener = TcpListener::bind(args.listen).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let running = Running::start(engine, args.listen).await?;
+    print(&format!("listening on {}", running.url()))?;
+    running.until_told().await
+}
 
-    let (stop, stopped) = tokio::sync::watch::channel(false);
-    let stopping = |mut stopped: tokio::sync::watch::Receiver<bool>| async move {
-        // An error means that the sender is gone, which is a stop as well.
-        let _ = stopped.wait_for(|stop| *stop).await;
-    };
-    let service = FlightServiceServer::new(CubeFlight::new(engine));
-    let server = Server::builder()
-        .http2_keepalive_interval(Some(Duration::from_secs(30)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-        .initial_stream_window_size(STREAM_WINDOW)
-        .tcp_nodelay(true)
-        .add_service(service)
-        .serve_with_incoming_shutdown(
-            TcpListenerStream::new(listener),
-            stopping(stopped.clone()),
-        );
-    print(&format!("listening on grpc://{address}"))?;
+/// A server that answers.
+pub(crate) struct Running {
+    address: SocketAddr,
+    stop: CancellationToken,
+    task: JoinHandle<Result<(), tonic::transport::Error>>,
+}
 
-    tokio::spawn(async move {
+impl Running {
+    pub(crate) async fn start(engine: Engine, listen: SocketAddr) -> Result<Self, CliError> {
+        let failed = |error: std::io::Error| {
+            CliError::coded("CF-CLI-001", &format!("cannot listen on {listen}: {error}"))
+        };
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let stop = CancellationToken::new();
+        let stopped = stop.clone().cancelled_owned();
+        let server = Server::builder()
+            .http2_keepalive_interval(Some(Duration::from_secs(30)))
+            .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+            .initial_stream_window_size(STREAM_WINDOW)
+            .tcp_nodelay(true)
+            .add_service(FlightServiceServer::new(CubeFlight::new(engine)))
+            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopped);
+        Ok(Self { address, stop, task: tokio::spawn(server) })
+    }
+
+    /// Address for clients.
+    pub(crate) fn url(&self) -> String {
+        format!("grpc://{}", self.address)
+    }
+
+    /// Serves until SIGTERM or SIGINT, then lets running streams finish.
+    pub(crate) async fn until_told(mut self) -> Result<(), CliError> {
+        let failed = |error: std::io::Error| CliError::write("listen for signals", &error);
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
         tokio::select! {
+            outcome = &mut self.task => return ended(outcome),
             _ = terminate.recv() => tracing::info!("SIGTERM: running streams may finish"),
             _ = interrupt.recv() => tracing::info!("SIGINT: running streams may finish"),
         }
-        // The server may have ended by itself meanwhile.
-        let _ = stop.send(true);
-    });
-    let overdue = async {
-        stopping(stopped).await;
-        tokio::time::sleep(GRACE).await;
-    };
-    tokio::select! {
-        outcome = server => {
-            outcome.map_err(|error| CliError::coded("CF-CLI-004", &format!("server ended: {error}")))
-        }
-        () = overdue => {
-            tracing::warn!("streams cut off after the grace period");
-            Ok(())
+        self.stop().await
+    }
+
+    /// Takes no new calls and lets running streams finish, for a while.
+    pub(crate) async fn stop(self) -> Result<(), CliError> {
+        self.stop.cancel();
+        match tokio::time::timeout(GRACE, self.task).await {
+            Ok(outcome) => ended(outcome),
+            Err(_) => {
+                tracing::warn!("streams cut off after the grace period");
+                Ok(())
+            }
         }
     }
+}
+
+fn ended(
+    outcome: Result<Result<(), tonic::transport::Error>, tokio::task::JoinError>,
+) -> Result<(), CliError> {
+    let failed = |error: &dyn std::fmt::Display| {
+        CliError::coded("CF-CLI-004", &format!("server ended: {error}"))
+    };
+    outcome.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
 }

@@ -34,14 +34,23 @@ pub(crate) fn write(file: impl Write, cube: &Cube, step: usize) -> Result<(), Cl
         return Err(CliError::coded("CF-CLI-006", &"the cube has no bands"));
     };
     let (shown, rgb) = paint(cube, first, step);
+    write_rgb(file, shown.width, shown.height, &rgb)
+}
+
+/// Writes an RGB image, 8 bit.
+pub(crate) fn write_rgb(
+    file: impl Write,
+    width: usize,
+    height: usize,
+    rgb: &[u8],
+) -> Result<(), CliError> {
     let encode = || {
-        let (width, height) = (shown.width, shown.height);
         let size = |extent: usize| u32::try_from(extent).unwrap_or(u32::MAX);
         let mut encoder = png::Encoder::new(file, size(width), size(height));
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
         let mut writer = encoder.write_header()?;
-        writer.write_image_data(&rgb)?;
+        writer.write_image_data(rgb)?;
         writer.finish()
     };
     encode().map_err(|error| CliError::write("write the PNG", &error))
@@ -50,10 +59,11 @@ pub(crate) fn write(file: impl Write, cube: &Cube, step: usize) -> Result<(), Cl
 fn paint<'a>(cube: &'a Cube, first: &'a Column, step: usize) -> (&'a Column, Vec<u8>) {
     let named = |name: &str| cube.columns.iter().find(|column| column.path.ends_with(name));
     if let Some(tci) = cube.columns.iter().find(|column| column.planes == 3) {
-        let pixels = samples(tci, step);
-        let plane = tci.width * tci.height;
-        let value = |i: usize, p: usize| pixels.get(p * plane + i).map_or(0, |v| *v as u8);
-        return (tci, (0..plane).flat_map(|i| (0..3).map(move |p| (i, p))).map(|(i, p)| value(i, p)).collect());
+        let start = step * tci.step_bytes();
+        let planes = tci.pixels.get(start..start + tci.step_bytes()).unwrap_or_default();
+        let mut planes = planes.chunks(tci.width * tci.height);
+        let bands = [(); 3].map(|()| planes.next().unwrap_or_default().to_vec());
+        return (tci, interleave(&bands));
     }
     if let (Some(red), Some(green), Some(blue)) = (named("/b04"), named("/b03"), named("/b02"))
         && (red.width, red.height) == (green.width, green.height)
@@ -77,7 +87,7 @@ fn interleave(bands: &[Vec<u8>; 3]) -> Vec<u8> {
 }
 
 /// The samples of one step as numbers.
-fn samples(column: &Column, step: usize) -> Vec<f32> {
+pub(crate) fn samples(column: &Column, step: usize) -> Vec<f32> {
     let bytes = column.step_bytes();
     let pixels = column.pixels.get(step * bytes..(step + 1) * bytes).unwrap_or_default();
     match column.element_bytes {

@@ -184,7 +184,7 @@ async fn one_file_has_its_parent_as_root() {
 
 #[test]
 fn codes_are_listed_and_unique() {
-    let listed: std::collections::BTreeSet<_> = crate::CODES.iter().collect();
-    assert_eq!(listed.len(), crate::CODES.len());
+    let listed: std::collections::BTreeSet<_> = crate::Error::CODES.iter().collect();
+    assert_eq!(listed.len(), crate::Error::CODES.len());
     assert!(listed.iter().all(|code| code.starts_with("CF-STO-") && code.len() == 10));
 }

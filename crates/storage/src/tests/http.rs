@@ -124,6 +124,29 @@ async fn other_statuses_are_final() {
 }
 
 #[tokio::test]
+async fn listings_are_refused_as_objects_are() {
+    for (status, code) in [
+        ("404 Not Found", "CF-STO-005"),
+        ("403 Forbidden", "CF-STO-006"),
+        ("401 Unauthorized", "CF-STO-006"),
+        ("400 Bad Request", "CF-STO-013"),
+    ] {
+        for delimited in [false, true] {
+            let body = "<Error><Message>non-2xx</Message></Error>";
+            let server = Server::new(vec![response(status, "", body)]);
+            let root = Root::open("s3://bucket", &server.options()).unwrap();
+            let listed = match delimited {
+                true => root.store().list_with_delimiter(None).await.map(drop),
+                false => root.store().list(None).try_collect::<Vec<_>>().await.map(drop),
+            };
+            let error = crate::Error::from_store(&Path::ROOT, listed.unwrap_err());
+            assert_eq!(error.code(), code, "{status}: {error}");
+            assert_eq!(root.counters().requests, 1, "{status}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn nobody_there_is_unavailable() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());

@@ -1,9 +1,7 @@
 //! A cube in memory, filled row by row from a stream.
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    Float32Type, TimestampMicrosecondType, UInt8Type, UInt16Type,
-};
+use arrow_array::types::{Float32Type, TimestampMicrosecondType, UInt8Type, UInt16Type};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use serde_json::Value;
@@ -151,9 +149,8 @@ impl Head {
 impl Column {
     fn new(field: &Field) -> Result<Self, CliError> {
         let wrong = || promised(&format!("column {} is not described as a tensor", field.name()));
-        let json = |key: &str| -> Option<Value> {
-            serde_json::from_str(field.metadata().get(key)?).ok()
-        };
+        let json =
+            |key: &str| -> Option<Value> { serde_json::from_str(field.metadata().get(key)?).ok() };
         let numbers = |value: &Value| -> Option<Vec<f64>> {
             value.as_array()?.iter().map(Value::as_f64).collect()
         };
@@ -213,7 +210,8 @@ impl Column {
         block: usize,
     ) -> Result<(), CliError> {
         let wrong = || promised(&format!("column {} is not what its schema says", self.path));
-        let list = batch.column_by_name(&self.path).and_then(|array| array.as_fixed_size_list_opt());
+        let list =
+            batch.column_by_name(&self.path).and_then(|array| array.as_fixed_size_list_opt());
         let values = list.ok_or_else(wrong)?.value(row);
         let bytes = match values.data_type() {
             DataType::UInt8 => values.as_primitive::<UInt8Type>().values().inner().clone(),

@@ -20,7 +20,8 @@ fn write_entries(file: impl Write + Seek, cube: &Cube) -> std::io::Result<()> {
     let steps = cube.steps.len();
     for column in &cube.columns {
         let shape = [steps, column.planes, column.height, column.width];
-        let shape = if column.planes == 1 { vec![steps, shape[2], shape[3]] } else { shape.to_vec() };
+        let shape =
+            if column.planes == 1 { vec![steps, shape[2], shape[3]] } else { shape.to_vec() };
         array(&mut zip, &column.path, column.dtype, &shape, &column.pixels)?;
     }
     let mut groups = BTreeSet::new();

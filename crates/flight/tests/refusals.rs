@@ -1,0 +1,144 @@
+//! Calls that are refused: each with its gRPC status and a code.
+
+// Helpers of tests are tests too.
+#![allow(clippy::expect_used, clippy::future_not_send, clippy::panic, clippy::unwrap_used)]
+
+mod common;
+
+use std::sync::Arc;
+
+use arrow_flight::flight_descriptor::DescriptorType;
+use arrow_flight::{
+    Action, Criteria, Empty, FlightData, FlightDescriptor, HandshakeRequest, Ticket,
+};
+use common::archive::guarded;
+use common::{Client, check, messages, serve};
+use cubeflight_catalog::ArchiveListing;
+use cubeflight_engine::{Engine, EngineConfig};
+use cubeflight_index::Index;
+use cubeflight_proto::{encode_ticket, v1};
+use cubeflight_storage::{Options, Root};
+use futures::{StreamExt, stream};
+use tempfile::TempDir;
+use tonic::{Code, Status};
+
+/// A server over an archive that is empty.
+async fn empty() -> (TempDir, Client) {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Root::open(folder.path().to_str().unwrap(), &Options::default()).unwrap();
+    let catalog = Arc::new(ArchiveListing::new(root.clone()));
+    let index = Index::new(root.clone());
+    let engine = Engine::new(root, index, catalog, EngineConfig::default()).unwrap();
+    (folder, serve(engine).await)
+}
+
+async fn refused(client: &mut Client, descriptor: FlightDescriptor) -> Status {
+    let info = guarded(client.get_flight_info(descriptor.clone())).await.unwrap_err();
+    let schema = guarded(client.get_schema(descriptor)).await.unwrap_err();
+    assert_eq!((info.code(), info.message()), (schema.code(), schema.message()));
+    info
+}
+
+#[tokio::test]
+async fn descriptors() {
+    let (_folder, mut client) = empty().await;
+    let path = FlightDescriptor::new_path(vec!["sentinel-2-l2a".into(), "29UNU".into()]);
+    check(&refused(&mut client, path).await, Code::Unimplemented, "CF-FLT-001");
+    let mut unknown = FlightDescriptor::new_cmd("{}");
+    for kind in [DescriptorType::Unknown as i32, 77, -1] {
+        unknown.r#type = kind;
+        let status = refused(&mut client, unknown.clone()).await;
+        check(&status, Code::InvalidArgument, "CF-FLT-002");
+    }
+    let none = FlightDescriptor::default();
+    check(&refused(&mut client, none).await, Code::InvalidArgument, "CF-FLT-002");
+}
+
+#[tokio::test]
+async fn requests() {
+    let (_folder, mut client) = empty().await;
+    let long = format!(r#"{{"tile": "{}"}}"#, "x".repeat(300_000));
+    for (request, code) in [
+        ("", "CF-REQ-001"),
+        ("{", "CF-REQ-001"),
+        (r#"{"tile": 7}"#, "CF-REQ-001"),
+        (r#"{"tiles": "29UNU"}"#, "CF-REQ-001"),
+        (long.as_str(), "CF-REQ-002"),
+        (r#"{"bands": ["SCL"]}"#, "CF-REQ-005"),
+        (r#"{"tile": "29UNU"}"#, "CF-REQ-005"),
+        (r#"{"tile": "29UNU", "bands": ["SCL"], "onError": "maybe"}"#, "CF-REQ-004"),
+        (r#"{"tile": "29UNU", "bands": ["SCL"], "cloudCoverMax": 101}"#, "CF-REQ-006"),
+        (r#"{"tile": "61UNU", "bands": ["SCL"]}"#, "CF-S2-002"),
+        (r#"{"tile": "29UNU", "bands": ["B99"]}"#, "CF-S2-013"),
+        (r#"{"tile": "29UNU", "bands": ["SCL"], "maxMessageBytes": 100}"#, "CF-PLN-001"),
+        (
+            r#"{"tile": "29UNU", "bands": ["SCL"], "crs": "EPSG:999999",
+                "bounds": {"minX": 1, "minY": 1, "maxX": 2, "maxY": 2}}"#,
+            "CF-CRS-002",
+        ),
+    ] {
+        let status = refused(&mut client, FlightDescriptor::new_cmd(request.to_owned())).await;
+        check(&status, Code::InvalidArgument, code);
+        let ticket = Ticket::new(request.to_owned());
+        let status = messages(&mut client, ticket).await.unwrap_err();
+        check(&status, Code::InvalidArgument, code);
+    }
+}
+
+#[tokio::test]
+async fn tickets() {
+    let (_folder, mut client) = empty().await;
+    let request = v1::CubeRequest {
+        tile: "29UNU".to_owned(),
+        bands: vec!["SCL".to_owned()],
+        ..v1::CubeRequest::default()
+    };
+    let good = encode_ticket(request.clone(), Vec::new());
+    assert_eq!(messages(&mut client, Ticket::new(good.clone())).await.unwrap().len(), 1);
+
+    // Cut, with a bit flipped, or noise: an answer, and never anything but a code.
+    let flipped = (0..good.len() * 8).step_by(5).map(|bit| {
+        let mut bytes = good.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        bytes
+    });
+    let cut = (0..good.len()).map(|end| good[..end].to_vec());
+    for bytes in flipped.chain(cut).chain([vec![0xff; 64], vec![0; 1000]]) {
+        if let Err(status) = messages(&mut client, Ticket::new(bytes)).await {
+            let code = status.message().split(' ').next().unwrap().to_owned();
+            let expected = match code.as_str() {
+                "CF-REQ-003" => Code::FailedPrecondition,
+                _ => Code::InvalidArgument,
+            };
+            check(&status, expected, &code);
+        }
+    }
+
+    let pinned = encode_ticket(request.clone(), vec!["S2A".to_owned()]);
+    let status = messages(&mut client, Ticket::new(pinned)).await.unwrap_err();
+    check(&status, Code::InvalidArgument, "CF-S2-011");
+    let id = "S2A_MSIL2A_20221005T115411_N0400_R023_T29UNU_20221005T164454";
+    let gone = encode_ticket(request, vec![id.to_owned()]);
+    let status = messages(&mut client, Ticket::new(gone)).await.unwrap_err();
+    check(&status, Code::FailedPrecondition, "CF-FLT-003");
+}
+
+#[tokio::test]
+async fn everything_else() {
+    let (_folder, mut client) = empty().await;
+    let hello = stream::once(async { HandshakeRequest::default() });
+    let data = || stream::once(async { FlightData::default() });
+    let statuses = [
+        client.handshake(hello).await.err(),
+        client.list_flights(Criteria::default()).await.err(),
+        client.poll_flight_info(FlightDescriptor::new_cmd("{}")).await.err(),
+        client.do_action(Action::new("explain", "")).await.err(),
+        client.do_put(data()).await.err(),
+        client.do_exchange(data()).await.err(),
+    ];
+    for status in statuses {
+        check(&status.unwrap(), Code::Unimplemented, "CF-FLT-001");
+    }
+    let mut actions = client.list_actions(Empty {}).await.unwrap().into_inner();
+    assert!(guarded(actions.next()).await.is_none());
+}
