@@ -10,7 +10,7 @@ use cubeflight_sentinel2::{
     Window,
 };
 use cubeflight_storage::{Options, Root};
-use cubeflight_testkit::archive::{Archive, Extras, Landscape};
+use cubeflight_testkit::archive::{Archive, Extras};
 use futures::StreamExt;
 
 use crate::common::{Made, asset, bounds, make, tile};
@@ -150,5 +150,4 @@ fn tiles_join_and_windows_do_not_matter() {
     let both = a.iter().zip(&b).filter(|(a, b)| **a && **b).count();
     let one = a.iter().zip(&b).filter(|(a, b)| **a != **b).count();
     assert!(both > 0 && one < both / 4, "{both} {one}");
-    let _ = Landscape::new(1, tile());
 }
