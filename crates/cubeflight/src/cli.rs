@@ -229,6 +229,10 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) store_alias: Vec<String>,
 
+    /// List every request for pixels: file, first byte, byte after the last
+    #[arg(long, conflicts_with = "server")]
+    pub(crate) reads: bool,
+
     /// Print the plan as JSON
     #[arg(long)]
     pub(crate) json: bool,

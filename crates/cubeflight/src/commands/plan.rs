@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use cubeflight_engine::EngineConfig;
 use cubeflight_flight::wire_summary;
+use cubeflight_plan::{Plan, PlannedColumn};
 use cubeflight_proto::v1;
 use cubeflight_sentinel2::CubeRequest;
 use serde::Serialize;
@@ -27,6 +28,16 @@ struct PlanJson {
     bytes: u64,
     header_requests: u64,
     assets_without_index: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reads: Option<Vec<ReadJson>>,
+}
+
+/// One request for pixels.
+#[derive(Debug, Serialize)]
+struct ReadJson {
+    href: String,
+    start: u64,
+    end: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -37,9 +48,10 @@ struct MissingJson {
 }
 
 pub(crate) async fn run(args: PlanArgs) -> Result<(), CliError> {
-    let wire = request::wire(&args.request);
+    let (wire, show_reads) = (request::wire(&args.request), args.reads);
     // Checked here as well, so that a bad request has the same code with and without a server.
     let request = CubeRequest::try_from(&wire)?;
+    let mut reads = None;
     let summary = match (&args.server, args.store, args.index) {
         (Some(server), _, _) => {
             let mut client = connect(server).await?;
@@ -49,11 +61,13 @@ pub(crate) async fn run(args: PlanArgs) -> Result<(), CliError> {
             let args =
                 StoreArgs { store, index, catalog: args.catalog, store_alias: args.store_alias };
             let engine = stores::engine(&args, EngineConfig::default())?;
-            wire_summary(&engine.resolve(&request, None).await?)
+            let resolved = engine.resolve(&request, None).await?;
+            reads = show_reads.then(|| list_reads(&resolved.plan));
+            wire_summary(&resolved)
         }
         _ => return Err(CliError::usage("name --server, or --store and --index")),
     };
-    let plan = PlanJson::from(summary);
+    let plan = PlanJson { reads, ..PlanJson::from(summary) };
     if args.json { print_json(&plan) } else { print(&plan.text()) }
 }
 
@@ -74,8 +88,28 @@ impl From<v1::PlanSummary> for PlanJson {
             bytes: summary.bytes,
             header_requests: summary.header_requests,
             assets_without_index: summary.assets_without_index,
+            reads: None,
         }
     }
+}
+
+/// The requests in the order of the plan.
+fn list_reads(plan: &Plan) -> Vec<ReadJson> {
+    let columns = plan.steps.iter().flat_map(|step| &step.columns);
+    let assets = columns.filter_map(|column| match column {
+        PlannedColumn::Read(read) => Some(read),
+        _ => None,
+    });
+    assets
+        .flat_map(|read| {
+            let ranges = read.groups.iter().flat_map(|group| &group.ranges);
+            ranges.map(|range| ReadJson {
+                href: read.href.clone(),
+                start: range.start,
+                end: range.end,
+            })
+        })
+        .collect()
 }
 
 impl PlanJson {
@@ -96,6 +130,9 @@ impl PlanJson {
         }
         for missing in &self.missing {
             lines.push(format!("left out: {} ({}): {}", missing.id, missing.code, missing.reason));
+        }
+        for ReadJson { href, start, end } in self.reads.iter().flatten() {
+            lines.push(format!("read {href} {start}..{end}"));
         }
         lines.join("\n")
     }
