@@ -68,7 +68,8 @@ test-go: build ## Tests of the binary with a Go client (needs Go)
 	cd tests/go && CUBEFLIGHT_BIN="$(BINARY)" go test ./...
 
 .PHONY: test-long
-test-long: build $(VENV_STAMP) ## The tests that decode very large files
+test-long: build $(VENV_STAMP) ## What takes long (very large files, 90 time steps) or measures time
+	$(CARGO) test --locked --workspace -- --ignored --test-threads=1
 	CUBEFLIGHT_BIN="$(BINARY)" $(VENV_PYTHON) -m pytest tests -m long
 
 .PHONY: fmt

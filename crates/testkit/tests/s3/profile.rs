@@ -1,6 +1,6 @@
 //! The profiles hold what they say, measured by a client.
 //!
-//! A busy machine makes everything slower and nothing faster. So no measurement may be faster than
+//! What measures time is left to `make test-long`. A busy machine makes everything slower and nothing faster. So no measurement may be faster than
 //! its profile, and the fastest of several may be slower by 10 %.
 
 use std::time::{Duration, Instant};
@@ -59,6 +59,7 @@ async fn holds_within<F: Future<Output = ()>>(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "measures time"]
 async fn latency_is_that_of_the_profile() {
     for profile in [Profile::cdse(), Profile::wan()] {
         let latency = profile.latency;
@@ -71,6 +72,7 @@ async fn latency_is_that_of_the_profile() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "measures time"]
 async fn cdse_gives_20_mb_a_second_to_each_connection() {
     let (_directory, server) = serving(Profile::cdse()).await;
     let root = client(&server, "one");
@@ -87,6 +89,7 @@ async fn cdse_gives_20_mb_a_second_to_each_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "measures time"]
 async fn uploads_have_the_same_rate() {
     let (_directory, server) = serving(Profile::cdse()).await;
     let root = client(&server, "one");
@@ -134,6 +137,7 @@ async fn four_at_a_time_are_never_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "measures time"]
 async fn cdse_gives_2000_requests_a_minute() {
     // without the other limits, which would not let a client reach this one within seconds
     let profile =
@@ -171,6 +175,7 @@ async fn cdse_gives_2000_requests_a_minute() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "measures time"]
 async fn wan_gives_8_mb_a_second_to_all_connections() {
     let (_directory, server) = serving(Profile::wan()).await;
     let roots = [client(&server, "one"), client(&server, "two")];
@@ -186,6 +191,7 @@ async fn wan_gives_8_mb_a_second_to_all_connections() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "measures time"]
 async fn wan_has_32_connections_and_a_queue() {
     let (_directory, server) = serving(Profile::wan()).await;
     let root = client(&server, "one");
