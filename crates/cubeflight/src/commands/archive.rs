@@ -18,6 +18,13 @@ pub(crate) async fn run(args: ArchiveArgs) -> Result<(), CliError> {
     let config = config(&args)?;
     // what cannot be is wrong usage, not a failure
     Archive::plan(config.clone()).map_err(|error| CliError::usage(&error.to_string()))?;
+    let report = write(config).await?;
+    let seconds = begin.elapsed().as_secs_f64();
+    if args.json { print_json(&document(&report, seconds)) } else { print(&text(&report, seconds)) }
+}
+
+/// Writes an archive, with a bar on the terminal.
+pub(crate) async fn write(config: Config) -> Result<Report, CliError> {
     let write = move || {
         let bar = progress::bar("making products");
         let report = Archive::write(&config, &|progress| bar.show(progress));
@@ -25,9 +32,7 @@ pub(crate) async fn run(args: ArchiveArgs) -> Result<(), CliError> {
         report
     };
     let joined = tokio::task::spawn_blocking(write).await;
-    let report = joined.map_err(|error| CliError::coded("CF-ENG-002", &error))??;
-    let seconds = begin.elapsed().as_secs_f64();
-    if args.json { print_json(&document(&report, seconds)) } else { print(&text(&report, seconds)) }
+    Ok(joined.map_err(|error| CliError::coded("CF-ENG-002", &error))??)
 }
 
 fn config(args: &ArchiveArgs) -> Result<Config, CliError> {

@@ -14,16 +14,15 @@ use cubeflight_index::{Index, IndexOptions, build, candidates};
 use cubeflight_proto::v1;
 use cubeflight_sentinel2::{AssetId, Bounds, Level, MgrsTile, TimeRange};
 use cubeflight_storage::{Credentials, Options, Root};
-use cubeflight_testkit::archive::{Archive, Config as ArchiveConfig, Report};
+use cubeflight_testkit::archive::{Config as ArchiveConfig, Report};
 use cubeflight_testkit::s3;
 
 use crate::cli::DemoArgs;
 use crate::commands::pull::cube::Cube;
 use crate::commands::serve::Running;
-use crate::commands::{print, pull};
+use crate::commands::{self, print, pull};
 use crate::error::CliError;
 use crate::output::contact_sheet;
-use crate::progress;
 
 const TILE: &str = "33TVN";
 const PERIOD: &str = "2021-01-01/2021-12-31";
@@ -116,14 +115,7 @@ async fn archive(args: &DemoArgs) -> Result<Report, CliError> {
             args.steps,
         )
     };
-    let write = move || {
-        let bar = progress::bar("making products");
-        let report = Archive::write(&config, &|progress| bar.show(progress));
-        bar.finish();
-        report
-    };
-    let joined = tokio::task::spawn_blocking(write).await;
-    Ok(joined.map_err(|error| CliError::coded("CF-ENG-002", &error))??)
+    commands::archive::write(config).await
 }
 
 fn options(store: &s3::Server) -> Options {
