@@ -25,8 +25,8 @@ use super::fault::Fault;
 use super::listing::{self, After, Query};
 use super::pace::catch_up;
 
-/// Bytes read from a file at once.
-const CHUNK: usize = 256 * 1024;
+/// Bytes read from a file at once: a JP2 tile of a 10 m band.
+const CHUNK: usize = 1024 * 1024;
 /// Nothing is known of what an object holds.
 const CONTENT_TYPE: &str = "application/octet-stream";
 /// Keys on a page of a listing (ListObjectsV2, max-keys).
@@ -40,7 +40,22 @@ impl Backend {
         Self(Arc::new(directory))
     }
 
-    /// Runs what blocks.
+    /// An object that meets the conditions. It and the first [`CHUNK`] are read where the request
+    /// is answered: from the page cache, mostly, where to ask another thread would cost more than
+    /// to read.
+    fn open(
+        &self,
+        bucket: &str,
+        key: &str,
+        stale: bool,
+        conditions: &Conditions,
+    ) -> S3Result<Object> {
+        let object = self.0.read(bucket, key, stale)?;
+        conditions.check(&object)?;
+        Ok(object)
+    }
+
+    /// Runs what blocks for longer.
     async fn run<T, F>(&self, work: F) -> S3Result<T>
     where
         T: Send + 'static,
@@ -188,28 +203,22 @@ impl S3 for Backend {
     ) -> S3Result<S3Response<GetObjectOutput>> {
         let stale = is_stale(&request);
         let input = request.input;
-        let (object, span, first) = self
-            .run(move |directory| {
-                let object = directory.read(&input.bucket, &input.key, stale)?;
-                let conditions = Conditions {
-                    if_match: input.if_match,
-                    if_none_match: input.if_none_match,
-                    if_unmodified_since: input.if_unmodified_since,
-                    if_modified_since: input.if_modified_since,
-                };
-                conditions.check(&object)?;
-                let span = match input.range {
-                    None => None,
-                    Some(range) => match range.check(object.size)? {
-                        span if span.is_empty() => return Err(S3ErrorCode::InvalidRange.into()),
-                        span => Some(span),
-                    },
-                };
-                let whole = span.clone().unwrap_or(0..object.size);
-                let first = object.read(whole.start, chunk(whole.end - whole.start));
-                Ok((object, span, first.map_err(Fail::Io)?))
-            })
-            .await?;
+        let conditions = Conditions {
+            if_match: input.if_match,
+            if_none_match: input.if_none_match,
+            if_unmodified_since: input.if_unmodified_since,
+            if_modified_since: input.if_modified_since,
+        };
+        let object = self.open(&input.bucket, &input.key, stale, &conditions)?;
+        let span = match input.range {
+            None => None,
+            Some(range) => match range.check(object.size)? {
+                span if span.is_empty() => return Err(S3ErrorCode::InvalidRange.into()),
+                span => Some(span),
+            },
+        };
+        let whole = span.clone().unwrap_or(0..object.size);
+        let first = object.read(whole.start, chunk(whole.end - whole.start)).map_err(Fail::Io)?;
         let size = object.size;
         let content_range =
             span.as_ref().map(|span| format!("bytes {}-{}/{size}", span.start, span.end - 1));
@@ -244,19 +253,13 @@ impl S3 for Backend {
     ) -> S3Result<S3Response<HeadObjectOutput>> {
         let stale = is_stale(&request);
         let input = request.input;
-        let object = self
-            .run(move |directory| {
-                let object = directory.read(&input.bucket, &input.key, stale)?;
-                let conditions = Conditions {
-                    if_match: input.if_match,
-                    if_none_match: input.if_none_match,
-                    if_unmodified_since: input.if_unmodified_since,
-                    if_modified_since: input.if_modified_since,
-                };
-                conditions.check(&object)?;
-                Ok(object)
-            })
-            .await?;
+        let conditions = Conditions {
+            if_match: input.if_match,
+            if_none_match: input.if_none_match,
+            if_unmodified_since: input.if_unmodified_since,
+            if_modified_since: input.if_modified_since,
+        };
+        let object = self.open(&input.bucket, &input.key, stale, &conditions)?;
         Ok(S3Response::new(HeadObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
             content_length: length(object.size),

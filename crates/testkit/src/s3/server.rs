@@ -10,6 +10,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use s3s::service::S3ServiceBuilder;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -105,7 +106,8 @@ impl Server {
             .map_err(|source| Error::Root { path: config.root, source })?;
         let log = Arc::new(Log::open(config.log)?);
         let failed = |source| Error::Listen { address: config.listen, source };
-        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let listener = std::net::TcpListener::bind(config.listen).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
 
         let mut service = S3ServiceBuilder::new(Backend::new(directory));
@@ -120,7 +122,19 @@ impl Server {
             stop: stop.clone(),
         });
         let tasks = TaskTracker::new();
-        tasks.spawn(accept(listener, gate, tasks.clone()));
+        // A thread of its own: latencies that it promises do not hang on what else the process
+        // does, and a request wakes one thread and not several in turn.
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let serving = tasks.track_future(accept(listener, gate, tasks.clone()));
+        let all = tasks.clone();
+        let run = move || {
+            runtime.block_on(async {
+                serving.await;
+                all.close();
+                all.wait().await;
+            });
+        };
+        std::thread::Builder::new().name("s3".to_owned()).spawn(run).map_err(failed)?;
         Ok(Self { address, log, script, stop, tasks })
     }
 
@@ -169,7 +183,11 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: TcpListener, gate: Arc<Gate>, tasks: TaskTracker) {
+async fn accept(listener: std::net::TcpListener, gate: Arc<Gate>, tasks: TaskTracker) {
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "cannot listen"),
+    };
     loop {
         let accepted = tokio::select! {
             () = gate.stop.cancelled() => return,
