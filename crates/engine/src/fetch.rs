@@ -93,7 +93,8 @@ impl AssetTask {
         let path = context.engine.archive.resolve(&href).map_err(storage_trouble)?;
         let shape = column_of(context, column)?;
         let key = safe::archive_key(path.as_ref()).to_owned();
-        let source = RecordSource { product, asset: shape.asset, key, etag };
+        let store = context.engine.archive.name().map(ToOwned::to_owned);
+        let source = RecordSource { product, asset: shape.asset, store, key, etag };
         let record = scan(&context.engine.archive, &path, source, size).await;
         let record = record.map_err(index_trouble)?;
         let read = plan_asset(shape, href, Arc::new(record), &context.engine.cost())

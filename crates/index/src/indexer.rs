@@ -76,6 +76,7 @@ pub async fn candidates(archive: &Root, prefix: Option<&Path>) -> Result<Vec<Can
             let source = RecordSource {
                 product: key.product,
                 asset: key.asset,
+                store: archive.name().map(ToOwned::to_owned),
                 key: safe::archive_key(object.location.as_ref()).to_owned(),
                 etag: object.e_tag,
             };

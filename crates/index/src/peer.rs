@@ -74,6 +74,7 @@ fn read_rows(bytes: Bytes) -> Result<Vec<PeerRow>> {
                 product: key.product,
                 asset: key.asset,
                 key: safe::archive_key(path).to_owned(),
+                store: None,
                 etag: None,
             };
             let cell = if cells.is_null(row) { None } else { decode_peer_cell(cells.value(row))? };

@@ -128,6 +128,7 @@ fn from_batch(batch: &RecordBatch, records: &mut Vec<TlmRecord>) -> Result<(), S
         let source = RecordSource {
             product,
             asset,
+            store: None,
             key: paths.value(row).to_owned(),
             etag: etags.is_valid(row).then(|| etags.value(row).to_owned()),
         };

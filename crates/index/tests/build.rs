@@ -151,6 +151,7 @@ fn source_of(record: &TlmRecord) -> RecordSource {
     RecordSource {
         product: record.product.clone(),
         asset: record.asset,
+        store: record.store.clone(),
         key: record.key.clone(),
         etag: record.etag.clone(),
     }

@@ -26,6 +26,7 @@ fn record(product: &str, asset: &str, tiles: u16, size: u64) -> TlmRecord {
         asset: AssetId::parse(asset, product.level()).unwrap(),
         product,
         key: key(asset),
+        store: None,
         etag: None,
     };
     TlmRecord::from_tlm(source, size, 2400, &entries).unwrap()

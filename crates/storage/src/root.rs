@@ -250,6 +250,11 @@ impl Root {
         &self.0.url
     }
 
+    /// The bucket, `s3://eodata`, whatever service it is asked from; `None` for a local directory.
+    pub fn name(&self) -> Option<&str> {
+        (!self.0.local).then(|| self.0.base_url.trim_end_matches('/'))
+    }
+
     /// The decorated store, rooted at the bucket or the local directory.
     ///
     /// On S3, listings are sorted and hold no connection between two pages.

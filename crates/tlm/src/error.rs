@@ -31,6 +31,17 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// Tile-parts that overlap, or that leave a gap in a complete record.
+    #[error("tile-part at byte {offset}, expected at {expected}; index the file again")]
+    Order {
+        /// Its first byte.
+        offset: u64,
+        /// Where it had to begin, or begin at the earliest.
+        expected: u64,
+    },
+    /// An incomplete record where all tile-parts are needed.
+    #[error("record does not list all tile-parts; index the file again")]
+    Incomplete,
     /// A JP2 structure or TLM segment was refused.
     #[error(transparent)]
     Jp2(#[from] cubeflight_jp2::Error),
@@ -41,7 +52,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// Every code that [`Self::code`] can give for this crate's own errors.
-    pub const CODES: &[&str] = &["CF-TLM-001", "CF-TLM-002", "CF-TLM-003", "CF-TLM-004"];
+    pub const CODES: &[&str] =
+        &["CF-TLM-001", "CF-TLM-002", "CF-TLM-003", "CF-TLM-004", "CF-TLM-005", "CF-TLM-006"];
 
     /// Stable code.
     #[must_use]
@@ -51,6 +63,8 @@ impl Error {
             Self::PacketLengths { .. } => "CF-TLM-002",
             Self::Empty => "CF-TLM-003",
             Self::PeerCell { .. } => "CF-TLM-004",
+            Self::Order { .. } => "CF-TLM-005",
+            Self::Incomplete => "CF-TLM-006",
             Self::Jp2(error) => error.code(),
         }
     }

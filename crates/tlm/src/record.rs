@@ -1,5 +1,6 @@
 //! The record.
 
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use cubeflight_sentinel2::{AssetId, ProductId};
 use crate::{Error, Result};
 
 /// One tile-part in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TilePartSpan {
     /// JP2 tile (Isot, ISO/IEC 15444-1 A.4.2).
     pub tile: u16,
@@ -54,6 +55,8 @@ pub struct TlmRecord {
     pub product: ProductId,
     /// The asset of the product.
     pub asset: AssetId,
+    /// Store that the file was scanned in (`s3://eodata`), where it has a name.
+    pub store: Option<String>,
     /// Key of the file, bucket and mirror apart (`Sentinel-2/MSI/…`).
     pub key: String,
     /// File size in bytes.
@@ -62,8 +65,11 @@ pub struct TlmRecord {
     pub etag: Option<String>,
     /// Offset of the first SOT marker from the start of the file.
     pub first_sot: u64,
-    /// Tile-parts in file order; each begins where the one before ends.
+    /// Tile-parts in file order.
     pub tile_parts: Vec<TilePartSpan>,
+    /// Whether these are all tile-parts of the file, each beginning where the one before ends. Else
+    /// they are those that readers have found so far.
+    pub complete: bool,
     /// Codestream main header, SOC up to the first SOT, without TLM markers.
     pub main_header: Option<Bytes>,
     /// Packet lengths.
@@ -77,6 +83,8 @@ pub struct RecordSource {
     pub product: ProductId,
     /// The asset of the product.
     pub asset: AssetId,
+    /// Store of the file (`s3://eodata`), where it has a name.
+    pub store: Option<String>,
     /// Key of the file.
     pub key: String,
     /// Validator of the file.
@@ -98,11 +106,13 @@ impl TlmRecord {
         let record = Self {
             product: source.product,
             asset: source.asset,
+            store: source.store,
             key: source.key,
             size: structure.size,
             etag: source.etag,
             first_sot: first.offset,
             tile_parts,
+            complete: true,
             main_header: Some(structure.header.without_tlm().into()),
             packet_lengths: packet_lengths(structure),
         };
@@ -134,11 +144,13 @@ impl TlmRecord {
         let record = Self {
             product: source.product,
             asset: source.asset,
+            store: source.store,
             key: source.key,
             size,
             etag: source.etag,
             first_sot,
             tile_parts,
+            complete: true,
             main_header: None,
             packet_lengths: None,
         };
@@ -146,18 +158,96 @@ impl TlmRecord {
         Ok(record)
     }
 
+    /// The tile-part of a JP2 tile that comes first in the file.
+    #[must_use]
+    pub fn tile_part(&self, tile: u16) -> Option<&TilePartSpan> {
+        self.tile_parts.iter().find(|part| part.tile == tile)
+    }
+
+    /// What this record and an older one of the same file state say together: an older record
+    /// adds what this one lacks, unless the two contradict each other. Then this one holds alone.
+    #[must_use]
+    pub fn completed_by(&self, older: &Self) -> Self {
+        let mut merged = self.clone();
+        if self.first_sot != older.first_sot {
+            return merged;
+        }
+        if merged.main_header.is_none() {
+            merged.main_header.clone_from(&older.main_header);
+        }
+        match (self.complete, older.complete) {
+            (true, true)
+                if self.packet_lengths.is_none() && self.tile_parts == older.tile_parts =>
+            {
+                merged.packet_lengths.clone_from(&older.packet_lengths);
+            }
+            (false, true) if contains(older, self) => {
+                merged.tile_parts.clone_from(&older.tile_parts);
+                merged.packet_lengths.clone_from(&older.packet_lengths);
+                merged.complete = true;
+            }
+            (false, false) => merged.add_parts(older),
+            _ => {}
+        }
+        merged
+    }
+
+    /// Adds the tile-parts of an incomplete record. Packet lengths stay only if both have them.
+    fn add_parts(&mut self, older: &Self) {
+        let offsets = |record: &Self| -> HashMap<u64, TilePartSpan> {
+            record.tile_parts.iter().map(|part| (part.offset, *part)).collect()
+        };
+        let own = offsets(self);
+        let agrees = |part: &TilePartSpan| {
+            own.get(&part.offset).is_none_or(|mine| mine == part)
+                && !self.tile_parts.iter().any(|mine| {
+                    mine.offset < part.range().end
+                        && part.offset < mine.range().end
+                        && mine.offset != part.offset
+                })
+        };
+        if !older.tile_parts.iter().all(agrees) {
+            return;
+        }
+        let mut parts: Vec<(TilePartSpan, Option<&[u32]>)> = Vec::new();
+        for record in [&*self, older] {
+            let packets = |position| record.packet_lengths.as_ref()?.of(position);
+            let known = record.tile_parts.iter().enumerate();
+            parts.extend(known.map(|(position, part)| (*part, packets(position))));
+        }
+        // of two for one tile-part the one with packet lengths comes first
+        parts.sort_by_key(|(part, packets)| (part.offset, packets.is_none()));
+        parts.dedup_by_key(|(part, _)| part.offset);
+        let mut packets = Some(PacketLengths::default());
+        for (_, lengths) in &parts {
+            let count = lengths.and_then(|lengths| u32::try_from(lengths.len()).ok());
+            let (Some(all), Some(lengths), Some(count)) = (&mut packets, lengths, count) else {
+                packets = None;
+                break;
+            };
+            all.counts.push(count);
+            all.lengths.extend_from_slice(lengths);
+        }
+        self.tile_parts = parts.into_iter().map(|(part, _)| part).collect();
+        self.packet_lengths = packets;
+    }
+
     /// The TLM marker segments one after the other, markers included (ISO/IEC 15444-1 A.7.1).
     /// One segment holds 13,106 tile-parts; every file that ESA writes needs one only.
     ///
     /// # Errors
-    /// More tile-parts than 256 segments can list.
+    /// An incomplete record, and more tile-parts than 256 segments can list.
     pub fn tlm_segments(&self) -> Result<Vec<u8>> {
+        if !self.complete {
+            return Err(Error::Incomplete);
+        }
         let parts = self.tile_parts.iter().map(|part| (part.tile, part.length));
         Ok(cubeflight_jp2::tlm_segment(parts)?.concat())
     }
 
-    /// Checks that the parts of the record agree: there are tile-parts, they end within the file,
-    /// and packet lengths are there for each of them.
+    /// Checks that the parts of the record agree: there are tile-parts, they follow each other
+    /// (without gaps where the record is complete) and end within the file, and packet lengths are
+    /// there for each of them.
     ///
     /// # Errors
     /// The first disagreement.
@@ -165,12 +255,17 @@ impl TlmRecord {
         if self.tile_parts.is_empty() {
             return Err(Error::Empty);
         }
+        let mut next = self.first_sot;
         for part in &self.tile_parts {
             let end = part.offset.checked_add(u64::from(part.length));
-            if end.is_none_or(|end| end > self.size) {
+            let Some(end) = end.filter(|end| *end <= self.size) else {
                 let end = end.unwrap_or(u64::MAX);
                 return Err(Error::BeyondFile { end, size: self.size });
+            };
+            if part.offset < next || (self.complete && part.offset != next) {
+                return Err(Error::Order { offset: part.offset, expected: next });
             }
+            next = end;
         }
         let Some(packets) = &self.packet_lengths else { return Ok(()) };
         let total: u64 = packets.counts.iter().map(|count| u64::from(*count)).sum();
@@ -184,6 +279,12 @@ impl TlmRecord {
         }
         Ok(())
     }
+}
+
+/// Whether every tile-part of the second record is in the first.
+fn contains(all: &TlmRecord, some: &TlmRecord) -> bool {
+    let known: HashSet<&TilePartSpan> = all.tile_parts.iter().collect();
+    some.tile_parts.iter().all(|part| known.contains(part))
 }
 
 /// Reads what [`TlmRecord::tlm_segments`] writes.
@@ -253,6 +354,54 @@ mod tests {
         assert_eq!(code(&packets(&[1], &[6])), "CF-TLM-002");
         assert_eq!(code(&packets(&[1, 2], &[6, 6])), "CF-TLM-002");
         assert_eq!(code(&packets(&[u32::MAX, u32::MAX], &[])), "CF-TLM-002");
+    }
+
+    /// Some tile-parts of a record, with a packet length for each where wanted.
+    fn some(all: &TlmRecord, positions: &[usize], packets: bool) -> TlmRecord {
+        let tile_parts: Vec<_> = positions.iter().map(|at| all.tile_parts[*at]).collect();
+        let lengths = tile_parts.iter().map(|part| part.length - 14).collect();
+        let packets = packets.then(|| PacketLengths { counts: vec![1; positions.len()], lengths });
+        TlmRecord { tile_parts, complete: false, packet_lengths: packets, ..all.clone() }
+    }
+
+    #[test]
+    fn an_older_record_adds_what_is_missing() {
+        let all = record(&[(0, 20), (1, 30), (2, 40), (3, 50)]);
+        let with_header = TlmRecord { main_header: Some(Bytes::from_static(b"h")), ..all.clone() };
+        assert_eq!(all.completed_by(&with_header), with_header);
+        assert_eq!(some(&all, &[1], true).completed_by(&with_header), with_header);
+        assert_eq!(with_header.completed_by(&some(&all, &[1], true)), with_header);
+
+        let merged = some(&all, &[2, 3], true).completed_by(&some(&all, &[0, 2], true));
+        assert_eq!(merged, some(&all, &[0, 2, 3], true));
+        merged.check().unwrap();
+        let merged = some(&all, &[3], true).completed_by(&some(&all, &[0], false));
+        assert_eq!(merged, some(&all, &[0, 3], false));
+        let merged = some(&all, &[3], false).completed_by(&some(&all, &[3], true));
+        assert_eq!(merged, some(&all, &[3], true));
+    }
+
+    #[test]
+    fn an_older_record_that_contradicts_is_dropped() {
+        let (new, old) = (record(&[(0, 20), (1, 30)]), record(&[(0, 25), (1, 30)]));
+        let old = TlmRecord { size: new.size, ..old };
+        for (new, old) in [
+            (some(&new, &[1], true), old.clone()),
+            (some(&new, &[0, 1], true), some(&old, &[0], true)),
+            (TlmRecord { first_sot: 2300, ..some(&new, &[1], true) }, new.clone()),
+        ] {
+            assert_eq!(new.completed_by(&old), new);
+        }
+    }
+
+    #[test]
+    fn gaps_and_overlaps_are_named() {
+        let all = record(&[(0, 20), (1, 30), (2, 40)]);
+        some(&all, &[0, 2], true).check().unwrap();
+        let gap = TlmRecord { complete: true, ..some(&all, &[0, 2], false) };
+        assert_eq!(gap.check().unwrap_err().code(), "CF-TLM-005");
+        assert_eq!(some(&all, &[2, 0], false).check().unwrap_err().code(), "CF-TLM-005");
+        assert_eq!(some(&all, &[0], false).tlm_segments().unwrap_err().code(), "CF-TLM-006");
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub(crate) fn source() -> RecordSource {
         product: "S2A_MSIL2A_20221005T115411_N0400_R023_T29UNU_20221005T164454".parse().unwrap(),
         asset: AssetId::parse("B04_60m", Level::L2A).unwrap(),
         key: "Sentinel-2/key.jp2".to_owned(),
+        store: None,
         etag: None,
     }
 }

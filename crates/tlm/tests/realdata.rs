@@ -43,6 +43,7 @@ fn source() -> RecordSource {
         product: "S2A_MSIL2A_20221005T115411_N0400_R023_T29UNU_20221005T164454".parse().unwrap(),
         asset: AssetId::parse("B04_60m", Level::L2A).unwrap(),
         key: "key.jp2".to_owned(),
+        store: None,
         etag: Some("\"etag\"".to_owned()),
     }
 }

@@ -41,6 +41,7 @@ pub(crate) fn source(product: &str, asset: AssetId) -> RecordSource {
         product: product.parse().unwrap(),
         asset,
         key: format!("{product}/{asset}.jp2"),
+        store: None,
         etag: None,
     }
 }

@@ -58,6 +58,8 @@ pub const TABLE: &[Entry] = &[
     entry("CF-TLM-002", Class::DataLoss, "Packet lengths of a record do not belong to its tile-parts.", "index the file again"),
     entry("CF-TLM-003", Class::DataLoss, "A record has no tile-parts.", "index the file again"),
     entry("CF-TLM-004", Class::DataLoss, "A cell of the peer's index format is damaged.", "export the peer's table again"),
+    entry("CF-TLM-005", Class::DataLoss, "Tile-parts of a record overlap, or leave a gap where there is none in the file.", "index the file again"),
+    entry("CF-TLM-006", Class::FailedPrecondition, "A record lists only some tile-parts, and all are needed.", "index the file again"),
     entry("CF-STO-001", Class::InvalidArgument, "Not the URL of a store.", "use s3://bucket/prefix, file:///dir or a directory"),
     entry("CF-STO-002", Class::NotFound, "The directory of a store does not exist.", "create it or correct the URL"),
     entry("CF-STO-003", Class::Unavailable, "There are no credentials for a bucket.", "set the AWS variables or a profile"),
