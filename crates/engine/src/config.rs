@@ -15,6 +15,10 @@ pub struct EngineConfig {
     pub max_decode_bytes: u64,
     /// Requests that one stream has in flight.
     pub reads_per_stream: usize,
+    /// Time steps whose files are looked into before their turn, where they have no record.
+    pub steps_ahead: usize,
+    /// Whether what is learnt of files without record is written into the index.
+    pub write_back: bool,
     /// What a request costs; `None` is chosen by the scheme of the store.
     pub cost: Option<CostModel>,
 }
@@ -27,6 +31,8 @@ impl Default for EngineConfig {
             max_working_set_bytes: 1024 * 1024 * 1024,
             max_decode_bytes: 512 * 1024 * 1024,
             reads_per_stream: 8,
+            steps_ahead: 4,
+            write_back: true,
             cost: None,
         }
     }

@@ -8,6 +8,7 @@ use cubeflight_plan::CostModel;
 use cubeflight_storage::Root;
 use rayon::ThreadPool;
 
+use crate::learned::Learned;
 use crate::{EngineConfig, Error, Result};
 
 /// Resolves requests and runs plans over one archive. Cheap to clone.
@@ -18,6 +19,7 @@ pub struct Engine {
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) pool: Arc<ThreadPool>,
     pub(crate) config: Arc<EngineConfig>,
+    pub(crate) learned: Arc<Learned>,
 }
 
 impl Engine {
@@ -39,7 +41,15 @@ impl Engine {
             .panic_handler(|_| tracing::error!("a decoder job panicked"))
             .build()
             .map_err(|error| Error::Pool { reason: error.to_string() })?;
-        Ok(Self { archive, index, catalog, pool: Arc::new(pool), config: Arc::new(config) })
+        let learned = Arc::new(Learned::new(&index, config.write_back));
+        let (pool, config) = (Arc::new(pool), Arc::new(config));
+        Ok(Self { archive, index, catalog, pool, config, learned })
+    }
+
+    /// Writes into the index what streams have learnt of files without record and what is not
+    /// written yet. It happens by itself when a stream ends; a server that ends should call it.
+    pub async fn flush(&self) {
+        self.learned.flush().await;
     }
 
     /// What a request costs at the archive's store.

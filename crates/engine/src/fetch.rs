@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use cubeflight_index::scan_asset;
 use cubeflight_jp2::{MainHeader, ScanOptions, Scanner};
 use cubeflight_plan::{
-    AssetRead, Column, Fault, HeaderSource, Layout, ReadGroup, TileLattice, TileRead, plan_asset,
+    AssetRead, Column, Fault, HeaderSource, Layout, ReadGroup, TileLattice, TileRead, Unindexed,
+    plan_asset,
 };
 use cubeflight_sentinel2::{ProductId, safe};
-use cubeflight_storage::{Path, Root};
+use cubeflight_storage::Path;
 use cubeflight_tlm::{RecordSource, TlmRecord};
 use futures::future::{join_all, try_join_all};
 use tokio::sync::OnceCell;
@@ -20,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 use crate::block::OpenBlock;
 use crate::decode::{Conversion, TileJob};
 use crate::error::fault_code;
+use crate::held::Held;
+use crate::learned::{Finding, Wanted};
 use crate::{Engine, Error};
 
 /// What all tasks of a stream share.
@@ -30,6 +32,17 @@ pub(crate) struct Context {
     pub(crate) cancelled: CancellationToken,
     pub(crate) requests: AtomicU64,
     pub(crate) bytes: AtomicU64,
+    pub(crate) scanned_assets: AtomicU64,
+    pub(crate) scan_requests: AtomicU64,
+    pub(crate) scan_bytes: AtomicU64,
+}
+
+impl Context {
+    fn count_scan(&self, found: &Finding) {
+        self.scanned_assets.fetch_add(1, Ordering::Relaxed);
+        self.scan_requests.fetch_add(found.requests, Ordering::Relaxed);
+        self.scan_bytes.fetch_add(found.bytes, Ordering::Relaxed);
+    }
 }
 
 /// Why an asset could not be read.
@@ -51,6 +64,8 @@ pub(crate) struct AssetTask {
     pub(crate) conversion: Conversion,
     pub(crate) read: AssetRead,
     path: Path,
+    /// What was read while its tile-parts were looked for.
+    held: Held,
     /// Read once, whatever comes of it.
     header: OnceCell<Result<Arc<MainHeader>, Trouble>>,
     /// The same asset after its file was scanned again; once, whatever comes of it.
@@ -75,31 +90,45 @@ impl AssetTask {
             conversion,
             read,
             path,
+            held: Held::default(),
             header,
             refreshed: OnceCell::new(),
         })
     }
 
-    /// Scans a file without record, then plans it.
-    pub(crate) async fn scan(
+    /// Finds the wanted tile-parts of a file, then plans it. `stale` is a record that has turned
+    /// out to be wrong.
+    pub(crate) async fn find(
         context: &Context,
         column: usize,
         conversion: Conversion,
-        product: ProductId,
-        href: String,
-        size: Option<u64>,
-        etag: Option<String>,
+        file: Unindexed,
+        stale: Option<&TlmRecord>,
     ) -> Result<Self, Trouble> {
-        let path = context.engine.archive.resolve(&href).map_err(storage_trouble)?;
+        let Unindexed { product, href, size, etag, known } = file;
+        let Engine { archive, learned, .. } = &context.engine;
+        let path = archive.resolve(&href).map_err(storage_trouble)?;
         let shape = column_of(context, column)?;
+        let store = archive.name().map(ToOwned::to_owned);
         let key = safe::archive_key(path.as_ref()).to_owned();
-        let store = context.engine.archive.name().map(ToOwned::to_owned);
-        let source = RecordSource { product, asset: shape.asset, store, key, etag };
-        let record = scan(&context.engine.archive, &path, source, size).await;
-        let record = record.map_err(index_trouble)?;
-        let read = plan_asset(shape, href, Arc::new(record), &context.engine.cost())
+        let cost = context.engine.cost();
+        let wanted = Wanted {
+            path: &path,
+            source: RecordSource { product, asset: shape.asset, store, key, etag },
+            size,
+            tiles: &tiles_of(shape),
+            known,
+            stale,
+            max_whole_read: cost.max_whole_read,
+        };
+        let found = learned.find(archive, wanted).await.map_err(index_trouble)?;
+        context.count_scan(&found);
+        let read = plan_asset(shape, href, found.record, &cost)
             .map_err(|error| permanent(error.code(), &error))?;
-        Self::new(context, column, conversion, read)
+        let ranges = read.groups.iter().flat_map(|group| &group.ranges);
+        let held = found.held.only(ranges);
+        let task = Self::new(context, column, conversion, read)?;
+        Ok(Self { held, ..task })
     }
 
     /// Reads the tiles of a group and decodes them into the row-blocks.
@@ -128,8 +157,9 @@ impl AssetTask {
 
     async fn rescan(&self, context: &Context) -> Result<Arc<Self>, Trouble> {
         let (product, href) = (self.product.clone(), self.read.href.clone());
-        let fresh =
-            Self::scan(context, self.column, self.conversion, product, href, None, None).await?;
+        let file = Unindexed { product, href, size: None, etag: None, known: None };
+        let stale = Some(&*self.read.record);
+        let fresh = Self::find(context, self.column, self.conversion, file, stale).await?;
         Ok(Arc::new(fresh))
     }
 
@@ -184,6 +214,9 @@ impl AssetTask {
     }
 
     async fn get(&self, context: &Context, range: std::ops::Range<u64>) -> Result<Bytes, Trouble> {
+        if let Some(bytes) = self.held.get(&range) {
+            return Ok(bytes);
+        }
         let bytes =
             context.engine.archive.get_range(&self.path, range).await.map_err(storage_trouble)?;
         context.requests.fetch_add(1, Ordering::Relaxed);
@@ -204,29 +237,14 @@ impl AssetTask {
             if found != TileLattice::of_asset(column.asset, &column.grid) {
                 return Err(Trouble::Stale("file is not tiled as its kind usually is".to_owned()));
             }
+            let record = TlmRecord {
+                main_header: Some(header.without_tlm().into()),
+                ..(*self.read.record).clone()
+            };
+            context.engine.learned.learn(&self.path, record).await;
             Ok(Arc::new(header))
         };
         self.header.get_or_init(fetch).await.clone()
-    }
-}
-
-/// The record of a file. The size that a catalogue says may be that of another state of the file.
-async fn scan(
-    archive: &Root,
-    path: &Path,
-    source: RecordSource,
-    size: Option<u64>,
-) -> cubeflight_index::Result<TlmRecord> {
-    let outcome = scan_asset(archive, path, source.clone(), size).await;
-    let (Some(said), Err(error)) = (size, &outcome) else { return outcome };
-    if error.is_transient() {
-        return outcome;
-    }
-    match archive.head(path).await {
-        Ok(found) if found.size != said => {
-            scan_asset(archive, path, source, Some(found.size)).await
-        }
-        _ => outcome,
     }
 }
 
@@ -256,6 +274,13 @@ fn cut(group: &ReadGroup, bodies: &[Bytes], part: &std::ops::Range<u64>) -> Byte
     });
     // An empty part is refused by the splice as not being a tile-part.
     slice.unwrap_or_default()
+}
+
+/// The JP2 tiles that a column's window meets, where the file is tiled as its kind is.
+fn tiles_of(column: &Column) -> Vec<u16> {
+    let lattice = TileLattice::of_asset(column.asset, &column.grid);
+    let tiles = lattice.tiles_in(column.window);
+    tiles.filter_map(|(tile, _)| u16::try_from(tile).ok()).collect()
 }
 
 fn column_of(context: &Context, column: usize) -> Result<&Column, Trouble> {

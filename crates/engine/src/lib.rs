@@ -10,10 +10,14 @@ mod decode;
 mod engine;
 mod error;
 mod fetch;
+mod held;
 mod index_catalog;
+mod learned;
+mod locate;
 mod pixels;
 mod resolve;
 mod run;
+mod write_back;
 
 pub use block::Block;
 pub use config::EngineConfig;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cubeflight_catalog::{Found, Omitted, Product, Query, TimeStep, resolve_steps};
 use cubeflight_index::Selection;
 use cubeflight_plan::{
-    Column, ColumnSource, Fault, Layout, LayoutRequest, Plan, Step, StepMetadata,
+    Column, ColumnSource, Fault, Layout, LayoutRequest, Plan, Step, StepMetadata, Unindexed,
 };
 use cubeflight_sentinel2::{AssetId, Bounds, CubeRequest, ProductId, Radiometry, RequestBounds};
 use cubeflight_tlm::TlmRecord;
@@ -178,12 +178,13 @@ fn source(
         Some(record) => {
             ColumnSource::Indexed { href: file.href.clone(), record: Arc::clone(record) }
         }
-        None => ColumnSource::Unindexed {
+        None => ColumnSource::Unindexed(Unindexed {
             product: product.id.clone(),
             href: file.href.clone(),
             size: file.size,
             etag: file.etag.clone(),
-        },
+            known: None,
+        }),
     }
 }
 

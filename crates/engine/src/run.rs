@@ -10,6 +10,7 @@
 //! What ends a cube travels with the block that it spoils: the stream gives every block before
 //! that one, then the error. A block that lacks pixels for a passing reason is never given.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,6 +23,7 @@ use futures::future::{join_all, pending};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::block::{Filling, OpenBlock};
 use crate::decode::Conversion;
@@ -41,6 +43,13 @@ pub struct RunStats {
     pub requests: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Files whose tile-parts had to be found first.
+    pub scanned_assets: u64,
+    /// Requests of this stream that found them. Where another stream had begun to look into the
+    /// same file the requests are counted there.
+    pub scan_requests: u64,
+    /// Their bytes; pixels that came with them are not read again.
+    pub scan_bytes: u64,
 }
 
 /// Row-blocks in time order, up to the first one that cannot be given, then the reason. Dropping
@@ -59,9 +68,14 @@ impl BlockStream {
     /// What was read so far.
     #[must_use]
     pub fn stats(&self) -> RunStats {
+        let context = &self.context;
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         RunStats {
-            requests: self.context.requests.load(Ordering::Relaxed),
-            bytes: self.context.bytes.load(Ordering::Relaxed),
+            requests: read(&context.requests),
+            bytes: read(&context.bytes),
+            scanned_assets: read(&context.scanned_assets),
+            scan_requests: read(&context.scan_requests),
+            scan_bytes: read(&context.scan_bytes),
         }
     }
 }
@@ -90,6 +104,9 @@ impl Engine {
             cancelled: cancelled.clone(),
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            scanned_assets: AtomicU64::new(0),
+            scan_requests: AtomicU64::new(0),
+            scan_bytes: AtomicU64::new(0),
         });
         let (sender, blocks) = mpsc::channel(1);
         tokio::spawn(supervise(Arc::clone(&context), plan, on_error, sender));
@@ -135,6 +152,8 @@ async fn supervise(
         // Nobody is left to hear it when this fails.
         let _ = sender.send(Err(error)).await;
     }
+    drop(sender);
+    context.engine.flush().await;
 }
 
 /// Waits for the open blocks in order and sends them on.
@@ -167,8 +186,18 @@ struct Producer {
 
 impl Producer {
     async fn walk(mut self, plan: Plan) {
-        for (index, step) in plan.steps.into_iter().enumerate() {
-            if let Err(error) = self.step(index, step).await {
+        let mut steps = plan.steps.into_iter();
+        let mut ahead = VecDeque::new();
+        for index in 0.. {
+            // Files without record are looked into while the steps before are read.
+            while ahead.len() <= self.context.engine.config.steps_ahead
+                && let Some(step) = steps.next()
+            {
+                let prepared = tokio::spawn(prepare(Arc::clone(&self.context), step));
+                ahead.push_back(AbortOnDropHandle::new(prepared));
+            }
+            let Some(prepared) = ahead.pop_front() else { break };
+            if let Err(error) = self.step(index, prepared).await {
                 // It comes after the blocks that are open. When nobody reads, nobody needs it.
                 let _ = self.open.send(Err(error)).await;
                 break;
@@ -180,9 +209,10 @@ impl Producer {
         while tasks.join_next().await.is_some() {}
     }
 
-    async fn step(&mut self, index: usize, step: PlannedStep) -> Result<()> {
+    async fn step(&mut self, index: usize, prepared: AbortOnDropHandle<Prepared>) -> Result<()> {
         let layout = Arc::clone(&self.context.layout);
-        let (assets, faults) = self.assets(step).await?;
+        let prepared = prepared.await.map_err(|error| Error::Task { reason: error.to_string() })?;
+        let (assets, faults) = self.sort(prepared)?;
         let mut reads: Vec<(Arc<AssetTask>, ReadGroup)> = Vec::new();
         for asset in assets {
             let groups = asset.read.groups.clone();
@@ -208,19 +238,10 @@ impl Producer {
     }
 
     /// The assets of a step that can be read, and the columns that cannot.
-    async fn assets(
-        &self,
-        step: PlannedStep,
-    ) -> Result<(Vec<Arc<AssetTask>>, Vec<(usize, Fault)>)> {
-        let metadata = step.metadata;
-        let layout = Arc::clone(&self.context.layout);
-        let prepared = step.columns.into_iter().enumerate().map(|(column, planned)| {
-            let conversion = Conversion::of(&layout, column, &metadata);
-            self.asset(column, conversion, planned)
-        });
+    fn sort(&self, prepared: Prepared) -> Result<(Vec<Arc<AssetTask>>, Vec<(usize, Fault)>)> {
         let mut assets = Vec::new();
         let mut faults = Vec::new();
-        for (column, prepared) in join_all(prepared).await.into_iter().enumerate() {
+        for (column, prepared) in prepared.into_iter().enumerate() {
             match prepared {
                 Ok(asset) => assets.push(Arc::new(asset)),
                 Err((product, trouble)) => {
@@ -229,30 +250,6 @@ impl Producer {
             }
         }
         Ok((assets, faults))
-    }
-
-    async fn asset(
-        &self,
-        column: usize,
-        conversion: Conversion,
-        planned: PlannedColumn,
-    ) -> Result<AssetTask, (ProductId, Trouble)> {
-        match planned {
-            PlannedColumn::Read(read) => {
-                let product = read.record.product.clone();
-                AssetTask::new(&self.context, column, conversion, read)
-                    .map_err(|trouble| (product, trouble))
-            }
-            PlannedColumn::Scan { product, href, size, etag } => {
-                let owner = product.clone();
-                AssetTask::scan(&self.context, column, conversion, product, href, size, etag)
-                    .await
-                    .map_err(|trouble| (owner, trouble))
-            }
-            PlannedColumn::Fault(Fault { product, code, message }) => {
-                Err((product, Trouble::Permanent { code, message }))
-            }
-        }
     }
 
     /// A fault becomes fill or ends the stream; what may pass always ends it.
@@ -334,6 +331,40 @@ impl Producer {
             filling.done();
         });
         Ok(())
+    }
+}
+
+/// The columns of a step: what can be read, or why not.
+type Prepared = Vec<Result<AssetTask, (ProductId, Trouble)>>;
+
+async fn prepare(context: Arc<Context>, step: PlannedStep) -> Prepared {
+    let metadata = step.metadata;
+    let columns = step.columns.into_iter().enumerate().map(|(column, planned)| {
+        let conversion = Conversion::of(&context.layout, column, &metadata);
+        asset(&context, column, conversion, planned)
+    });
+    join_all(columns).await
+}
+
+async fn asset(
+    context: &Context,
+    column: usize,
+    conversion: Conversion,
+    planned: PlannedColumn,
+) -> Result<AssetTask, (ProductId, Trouble)> {
+    match planned {
+        PlannedColumn::Read(read) => {
+            let product = read.record.product.clone();
+            AssetTask::new(context, column, conversion, read).map_err(|trouble| (product, trouble))
+        }
+        PlannedColumn::Scan(file) => {
+            let product = file.product.clone();
+            let found = AssetTask::find(context, column, conversion, file, None).await;
+            found.map_err(|trouble| (product, trouble))
+        }
+        PlannedColumn::Fault(Fault { product, code, message }) => {
+            Err((product, Trouble::Permanent { code, message }))
+        }
     }
 }
 

@@ -11,17 +11,30 @@ pub struct CostModel {
     pub bandwidth: f64,
     /// No request is longer than this many bytes because of merging.
     pub max_request_bytes: u64,
+    /// Files without record are read whole up to this size: one request instead of several that
+    /// look for tile-parts. Most SCL, AOT, mask and 60 m files are smaller.
+    pub max_whole_read: u64,
 }
+
+const MIB: u64 = 1024 * 1024;
 
 impl CostModel {
     /// A directory on this machine: almost no latency.
-    pub const LOCAL: Self =
-        Self { latency: 20e-6, bandwidth: 1e9, max_request_bytes: 16 * 1024 * 1024 };
+    pub const LOCAL: Self = Self {
+        latency: 20e-6,
+        bandwidth: 1e9,
+        max_request_bytes: 16 * MIB,
+        max_whole_read: 8 * MIB,
+    };
 
     /// Object storage over a network: 60 ms shared by four connections of 20 MB/s, the limits that
     /// CDSE publishes.
-    pub const OBJECT_STORE: Self =
-        Self { latency: 15e-3, bandwidth: 20e6, max_request_bytes: 16 * 1024 * 1024 };
+    pub const OBJECT_STORE: Self = Self {
+        latency: 15e-3,
+        bandwidth: 20e6,
+        max_request_bytes: 16 * MIB,
+        max_whole_read: 8 * MIB,
+    };
 
     /// Longest gap in bytes that is read over rather than asked around.
     #[must_use]

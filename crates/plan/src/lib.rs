@@ -12,6 +12,7 @@
 mod asset;
 mod cost;
 mod error;
+mod estimate;
 mod lattice;
 mod layout;
 mod step;
@@ -22,5 +23,6 @@ pub use error::{Error, Result};
 pub use lattice::TileLattice;
 pub use layout::{Column, ElementType, Layout, LayoutError, LayoutRequest};
 pub use step::{
-    ColumnSource, Fault, Plan, PlannedColumn, PlannedStep, Step, StepMetadata, Summary, plan,
+    ColumnSource, Fault, Plan, PlannedColumn, PlannedStep, Step, StepMetadata, Summary, Unindexed,
+    plan,
 };

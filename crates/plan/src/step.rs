@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use cubeflight_sentinel2::{Baseline, ProductId};
 use cubeflight_tlm::TlmRecord;
 
-use crate::{AssetRead, CostModel, Layout, plan_asset};
+use crate::estimate::ScanEstimate;
+use crate::{AssetRead, Column, CostModel, Layout, plan_asset};
 
 /// What is known of a time step besides its pixels; `None` where it is unknown.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -49,6 +50,21 @@ pub struct Fault {
     pub message: String,
 }
 
+/// A file whose tile-parts must be found before they can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unindexed {
+    /// Product.
+    pub product: ProductId,
+    /// Where it is.
+    pub href: String,
+    /// Size in bytes, where the catalogue knows it.
+    pub size: Option<u64>,
+    /// Validator, where the catalogue knows it.
+    pub etag: Option<String>,
+    /// A record that lists other tile-parts of this file.
+    pub known: Option<Arc<TlmRecord>>,
+}
+
 /// Where the pixels of one column of one step come from.
 #[derive(Debug, Clone)]
 pub enum ColumnSource {
@@ -60,16 +76,7 @@ pub enum ColumnSource {
         record: Arc<TlmRecord>,
     },
     /// A file without record.
-    Unindexed {
-        /// Product.
-        product: ProductId,
-        /// Where it is.
-        href: String,
-        /// Size in bytes, where the catalogue knows it.
-        size: Option<u64>,
-        /// Validator, where the catalogue knows it.
-        etag: Option<String>,
-    },
+    Unindexed(Unindexed),
     /// No such file.
     Absent(Fault),
 }
@@ -92,17 +99,8 @@ pub struct Step {
 pub enum PlannedColumn {
     /// By these ranges.
     Read(AssetRead),
-    /// Scanned first, then planned, while serving.
-    Scan {
-        /// Product.
-        product: ProductId,
-        /// Where the file is.
-        href: String,
-        /// Size in bytes, where known.
-        size: Option<u64>,
-        /// Validator, where known.
-        etag: Option<String>,
-    },
+    /// Its tile-parts are found first, then planned, while serving.
+    Scan(Unindexed),
     /// Not at all.
     Fault(Fault),
 }
@@ -148,8 +146,12 @@ pub struct Summary {
     pub bytes: u64,
     /// Further requests for main headers.
     pub header_requests: u64,
-    /// Assets that are scanned while serving.
+    /// Assets whose tile-parts are found while serving.
     pub assets_without_index: u64,
+    /// Requests and bytes that these assets may cost, finding included; from file sizes alone.
+    pub estimated_requests: u64,
+    /// See [`Self::estimated_requests`].
+    pub estimated_bytes: u64,
 }
 
 /// Plans a cube from its steps.
@@ -175,24 +177,44 @@ fn plan_step(layout: &Layout, step: Step, cost: &CostModel, summary: &mut Summar
     let columns = sources
         .map(|(source, column)| match source {
             ColumnSource::Absent(fault) => PlannedColumn::Fault(fault),
-            ColumnSource::Unindexed { product, href, size, etag } => {
-                summary.assets_without_index += 1;
-                PlannedColumn::Scan { product, href, size, etag }
-            }
+            ColumnSource::Unindexed(file) => scan(column, file, cost, summary),
             ColumnSource::Indexed { href, record } => {
-                let product = record.product.clone();
-                if let Ok(read) = plan_asset(column, href.clone(), record, cost) {
+                if let Ok(read) = plan_asset(column, href.clone(), Arc::clone(&record), cost) {
                     count(&read, summary);
                     return PlannedColumn::Read(read);
                 }
-                // A record that does not fit its asset is as good as none: the scan finds out
-                // whether the file is broken or the record was. The record's size is no better.
-                summary.assets_without_index += 1;
-                PlannedColumn::Scan { product, href, size: None, etag: None }
+                let product = record.product.clone();
+                let file = match record.complete {
+                    // It does not fit its asset, which is as good as none: the scan finds out
+                    // whether the file is broken or the record was. Its size is no better.
+                    true => Unindexed { product, href, size: None, etag: None, known: None },
+                    // It lacks tile-parts that nobody has asked for yet.
+                    false => Unindexed {
+                        product,
+                        href,
+                        size: Some(record.size),
+                        etag: record.etag.clone(),
+                        known: Some(record),
+                    },
+                };
+                scan(column, file, cost, summary)
             }
         })
         .collect();
     PlannedStep { time: step.time, product_ids: step.product_ids, metadata: step.metadata, columns }
+}
+
+fn scan(
+    column: &Column,
+    file: Unindexed,
+    cost: &CostModel,
+    summary: &mut Summary,
+) -> PlannedColumn {
+    summary.assets_without_index += 1;
+    let estimate = ScanEstimate::of(column, file.size, cost);
+    summary.estimated_requests += estimate.requests;
+    summary.estimated_bytes += estimate.bytes;
+    PlannedColumn::Scan(file)
 }
 
 fn count(read: &AssetRead, summary: &mut Summary) {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use common::{asset, even_record, layout};
 use cubeflight_plan::{
     ColumnSource, CostModel, Fault, HeaderSource, Layout, Plan, PlannedColumn, Step, StepMetadata,
-    plan,
+    Unindexed, plan,
 };
 use cubeflight_sentinel2::{Bounds, ProductId};
 
@@ -80,12 +80,13 @@ fn read(column: &PlannedColumn) -> &cubeflight_plan::AssetRead {
 #[test]
 fn the_summary_is_the_sum_of_the_parts() {
     let fault = Fault { product: product(2), code: "asset_absent", message: "no B11".to_owned() };
-    let unindexed = ColumnSource::Unindexed {
+    let unindexed = ColumnSource::Unindexed(Unindexed {
         product: product(2),
         href: "s3://eodata/B08.jp2".to_owned(),
         size: Some(5),
         etag: Some("e".to_owned()),
-    };
+        known: None,
+    });
     // The record of another asset: as good as none.
     let foreign = match indexed("B01_60m", &product(3)) {
         ColumnSource::Indexed { record, .. } => {
@@ -104,7 +105,7 @@ fn the_summary_is_the_sum_of_the_parts() {
         .iter()
         .filter_map(|column| if let PlannedColumn::Read(read) = column { Some(read) } else { None })
         .collect();
-    let scans = columns.iter().filter(|column| matches!(column, PlannedColumn::Scan { .. }));
+    let scans = columns.iter().filter(|column| matches!(column, PlannedColumn::Scan(_)));
     assert_eq!((columns.len(), reads.len(), scans.count()), (9, 6, 2));
     assert_eq!(summary.time_steps, 3);
     assert_eq!(summary.jp2_tiles, reads.iter().map(|read| read.jp2_tiles()).sum::<u64>());
@@ -114,17 +115,15 @@ fn the_summary_is_the_sum_of_the_parts() {
     assert_eq!(summary.header_requests, fetched.count() as u64);
     assert_eq!(summary.assets_without_index, 2);
 
-    let PlannedColumn::Scan { href, size, etag, .. } = &steps[1].columns[0] else { panic!() };
+    let PlannedColumn::Scan(file) = &steps[1].columns[0] else { panic!() };
     assert_eq!(
-        (href.as_str(), *size, etag.as_deref()),
+        (file.href.as_str(), file.size, file.etag.as_deref()),
         ("s3://eodata/B08.jp2", Some(5), Some("e"))
     );
     let PlannedColumn::Fault(found) = &steps[1].columns[1] else { panic!() };
     assert_eq!(found, &fault);
     // What the foreign record said of the file is not believed either.
-    let PlannedColumn::Scan { href, size, etag, product: of } = &steps[2].columns[0] else {
-        panic!()
-    };
-    assert_eq!((href.as_str(), of), ("s3://eodata/odd.jp2", &product(3)));
-    assert_eq!((size, etag), (&None, &None));
+    let PlannedColumn::Scan(file) = &steps[2].columns[0] else { panic!() };
+    assert_eq!((file.href.as_str(), &file.product), ("s3://eodata/odd.jp2", &product(3)));
+    assert_eq!((file.size, &file.etag, &file.known), (None, &None, &None));
 }

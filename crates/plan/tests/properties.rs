@@ -33,6 +33,7 @@ fn costs() -> impl Strategy<Value = CostModel> {
         latency,
         bandwidth,
         max_request_bytes,
+        ..CostModel::LOCAL
     })
 }
 
@@ -79,7 +80,7 @@ fn ranges(window: Window, block_rows: u32, cost: CostModel) -> Vec<usize> {
 }
 
 fn gap_of(bytes: u32, max_request_bytes: u64) -> CostModel {
-    CostModel { latency: 1.0, bandwidth: f64::from(bytes), max_request_bytes }
+    CostModel { latency: 1.0, bandwidth: f64::from(bytes), max_request_bytes, ..CostModel::LOCAL }
 }
 
 #[test]
@@ -113,7 +114,7 @@ fn tiles_of_other_row_blocks_stay_apart() {
 #[test]
 fn gaps_of_odd_costs() {
     let gap = |latency, bandwidth| {
-        CostModel { latency, bandwidth, max_request_bytes: 0 }.worthwhile_gap()
+        CostModel { latency, bandwidth, max_request_bytes: 0, ..CostModel::LOCAL }.worthwhile_gap()
     };
     assert_eq!(gap(0.015, 20e6), 300_000);
     assert_eq!(gap(-1.0, 20e6), 0);

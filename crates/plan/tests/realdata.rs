@@ -84,7 +84,12 @@ fn random_windows_read_the_tiles_that_they_meet() {
                 height: (pixel(h) + 1).min(side - y),
             };
             let column = column(&record.asset.to_string(), window, block_rows);
-            let cost = CostModel { latency: 1.0, bandwidth: gap, max_request_bytes: 400_000 };
+            let cost = CostModel {
+                latency: 1.0,
+                bandwidth: gap,
+                max_request_bytes: 400_000,
+                ..CostModel::LOCAL
+            };
             let read = plan_asset(&column, "href".to_owned(), Arc::clone(record), &cost).unwrap();
             check(&read, &column, &cost);
             let HeaderSource::Known(header) = &read.header else { panic!("no header") };
