@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -211,11 +211,15 @@ def serving(store: Path, index: Path) -> Iterator[str]:
 
 @contextmanager
 def serving_urls(
-    store: str, index: str, log: Path, extra: dict[str, str] | None = None
+    store: str,
+    index: str,
+    log: Path,
+    extra: dict[str, str] | None = None,
+    options: Sequence[str] = (),
 ) -> Iterator[str]:
-    """The same for stores of any kind; `extra` adds to the server's environment."""
+    """The same for stores of any kind, with more flags; `extra` adds to the server's environment."""
     command = [str(binary()), "serve", "--listen", "127.0.0.1:0"]
-    command += ["--store", store, "--index", index]
+    command += ["--store", store, "--index", index, *options]
     with log.open("w") as errors:
         process = subprocess.Popen(
             command,

@@ -117,6 +117,7 @@ impl AssetTask {
             source: RecordSource { product, asset: shape.asset, store, key, etag },
             size,
             tiles: &tiles_of(shape),
+            tile_count: TileLattice::of_asset(shape.asset, &shape.grid).count(),
             known,
             stale,
             max_whole_read: cost.max_whole_read,

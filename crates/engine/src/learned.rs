@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use cubeflight_index::Index;
-use cubeflight_sentinel2::{AssetId, MgrsTile, ProductId};
+use cubeflight_sentinel2::{AssetId, MgrsTile, ProductId, safe};
 use cubeflight_storage::{Path, Root};
 use cubeflight_tlm::{RecordSource, TlmRecord};
 use moka::future::Cache;
@@ -37,6 +37,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) size: Option<u64>,
     /// JP2 tiles.
     pub(crate) tiles: &'a [u16],
+    /// JP2 tiles that the file should have.
+    pub(crate) tile_count: u32,
     /// What the index knows.
     pub(crate) known: Option<Arc<TlmRecord>>,
     /// A record that has turned out not to belong to the file.
@@ -79,7 +81,7 @@ impl Learned {
         }
         let known = remembered.clone().or_else(|| wanted.known.clone());
         if let Some(record) = known.as_ref().filter(|record| holds(record, wanted.tiles)) {
-            let record = Arc::clone(record);
+            let record = wanted.named(record);
             return Ok(Finding { record, held: Held::default(), requests: 0, bytes: 0 });
         }
         let profile =
@@ -108,6 +110,10 @@ impl Learned {
         let key = profile_key(&record.product, record.asset);
         self.profiles.insert(key, Arc::clone(record)).await;
         let Some(write_back) = &self.write_back else { return };
+        // What a catalogue calls a product's file need not be it: the index holds no such claims.
+        if !safe::belongs_to(&record.key, &record.product, record.asset) {
+            return;
+        }
         if write_back.add(record) {
             let write_back = Arc::clone(write_back);
             tokio::spawn(async move { write_back.flush().await });
@@ -123,6 +129,16 @@ impl Learned {
 }
 
 impl Wanted<'_> {
+    /// A record under the names of this caller: another may have called the file otherwise.
+    fn named(&self, record: &Arc<TlmRecord>) -> Arc<TlmRecord> {
+        let RecordSource { product, asset, .. } = &self.source;
+        if record.product == *product && record.asset == *asset {
+            return Arc::clone(record);
+        }
+        let (product, asset) = (product.clone(), *asset);
+        Arc::new(TlmRecord { product, asset, ..(**record).clone() })
+    }
+
     /// Whether a remembered record may describe the file.
     fn believes(&self, record: &TlmRecord) -> bool {
         self.stale != Some(record) && self.size.is_none_or(|size| size == record.size)

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cubeflight_catalog::{Found, Omitted, Product, Query, TimeStep, resolve_steps};
+use cubeflight_catalog::{AssetRef, Found, Omitted, Product, Query, TimeStep, resolve_steps};
 use cubeflight_index::Selection;
 use cubeflight_plan::{
     Column, ColumnSource, Fault, Layout, LayoutRequest, Plan, Step, StepMetadata, Unindexed,
 };
-use cubeflight_sentinel2::{AssetId, Bounds, CubeRequest, ProductId, Radiometry, RequestBounds};
+use cubeflight_sentinel2::{
+    AssetId, Bounds, CubeRequest, ProductId, Radiometry, RequestBounds, safe,
+};
 use cubeflight_tlm::TlmRecord;
 
 use crate::error::fault_code;
@@ -172,7 +174,7 @@ fn source(
     let candidates = records.get(&(product.id.clone(), column.asset));
     // A record of another file state is stale: its offsets belong to another file.
     let current = candidates.and_then(|candidates| {
-        candidates.iter().rev().find(|record| describes(record, file.size, file.etag.as_deref()))
+        candidates.iter().rev().find(|record| describes(record, file))
     });
     match current {
         Some(record) => {
@@ -188,10 +190,14 @@ fn source(
     }
 }
 
-/// Sizes must agree where both are known. ETags are compared only when sizes are not known: a
-/// mirror has other ETags for the same bytes, and the first bytes of every tile are checked anyway.
-fn describes(record: &TlmRecord, size: Option<u64>, etag: Option<&str>) -> bool {
-    match (size, etag, record.etag.as_deref()) {
+/// Whether a record is of this file: a catalogue may give a product the href of another's. Sizes
+/// must agree where both are known. ETags are compared only when sizes are not known: a mirror has
+/// other ETags for the same bytes, and the first bytes of every tile are checked anyway.
+fn describes(record: &TlmRecord, file: &AssetRef) -> bool {
+    if !safe::is_same_file(&record.key, &file.href) {
+        return false;
+    }
+    match (file.size, file.etag.as_deref(), record.etag.as_deref()) {
         (Some(size), _, _) => size == record.size,
         (None, Some(etag), Some(known)) => etag == known,
         _ => true,

@@ -85,6 +85,27 @@ pub fn archive_key(key: &str) -> &str {
         .unwrap_or(key)
 }
 
+/// Whether two keys name the same file of a product, on whatever mirror: they agree from the SAFE
+/// folder on. Keys without such a folder must agree as a whole.
+pub fn is_same_file(a: &str, b: &str) -> bool {
+    let within = |key: &str| {
+        let folder = key.split('/').find(|part| part.ends_with(".SAFE"))?;
+        let at = key.find(folder)?;
+        key.get(at..).map(str::to_owned)
+    };
+    match (within(a), within(b)) {
+        (Some(a), Some(b)) => a == b,
+        (None, None) => archive_key(a) == archive_key(b),
+        _ => false,
+    }
+}
+
+/// Whether a key is that of an asset of a product: what is known of the file may then be kept under
+/// the name of both.
+pub fn belongs_to(key: &str, product: &ProductId, asset: AssetId) -> bool {
+    parse_key(key).is_some_and(|key| key.product == *product && key.asset == asset)
+}
+
 /// Start of the datastrip, from the name of the granule (`L2A_T29UNU_A038058_20221005T115407`) or
 /// of the datastrip (`DS_ATOS_20221005T164454_S20221005T115407`, also in its long form).
 ///
@@ -147,6 +168,19 @@ mod tests {
 
     fn asset(key: &str) -> Option<String> {
         parse_key(key).map(|k| k.asset.to_string())
+    }
+
+    #[test]
+    fn files_are_the_same_on_all_mirrors() {
+        let name = "X.SAFE/GRANULE/G/IMG_DATA/R10m/B08.jp2";
+        let cdse = format!("Sentinel-2/MSI/L2A/2021/01/03/{name}");
+        let google = format!("L2/tiles/33/T/VN/{name}");
+        assert!(is_same_file(&cdse, &google));
+        assert!(is_same_file("eodata/Sentinel-2/a.jp2", "Sentinel-2/a.jp2"));
+        for other in ["Y.SAFE/GRANULE/G/IMG_DATA/R10m/B08.jp2", "X.SAFE/B08.jp2", "B08.jp2", ""] {
+            assert!(!is_same_file(&cdse, other), "{other}");
+        }
+        assert!(!is_same_file("a.jp2", "b.jp2"));
     }
 
     #[test]

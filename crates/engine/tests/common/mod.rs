@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cubeflight_catalog::ArchiveListing;
+use cubeflight_catalog::{ArchiveListing, Catalog, Found, Query};
 use cubeflight_engine::{Block, BlockStream, Engine, EngineConfig, Pixels};
 use cubeflight_index::{Index, IndexOptions, build, candidates, read_peer};
 use cubeflight_jp2::{DecodeOptions, Image, Rect, decode};
@@ -211,6 +211,39 @@ impl Place {
         let catalog = Arc::new(ArchiveListing::new(archive.clone()));
         Engine::new(archive, self.index.clone(), catalog, config).unwrap()
     }
+
+    /// An engine with a catalogue of the caller's.
+    pub fn engine_with(&self, config: EngineConfig, catalog: impl Catalog + 'static) -> Engine {
+        let archive = self.archive(&Options::default());
+        Engine::new(archive, self.index.clone(), Arc::new(catalog), config).unwrap()
+    }
+}
+
+/// A catalogue in which one asset's file is that of another.
+#[derive(Debug)]
+pub struct Misled {
+    honest: ArchiveListing,
+    file_of: AssetId,
+    for_asset: AssetId,
+}
+
+impl Misled {
+    pub fn new(place: &Place, file_of: &str, for_asset: &str) -> Self {
+        let honest = ArchiveListing::new(place.archive(&Options::default()));
+        Self { honest, file_of: L2A.asset(file_of), for_asset: L2A.asset(for_asset) }
+    }
+}
+
+#[async_trait::async_trait]
+impl Catalog for Misled {
+    async fn search(&self, query: &Query) -> cubeflight_catalog::Result<Found> {
+        let mut found = self.honest.search(query).await?;
+        for product in &mut found.products {
+            let file = product.assets[&self.file_of].clone();
+            product.assets.insert(self.for_asset, file);
+        }
+        Ok(found)
+    }
 }
 
 /// A file of the real data.
@@ -323,6 +356,16 @@ pub async fn guarded<T>(work: impl Future<Output = T>) -> T {
 /// The next item; panics at the end of the stream.
 pub async fn next<T>(stream: &mut (impl Stream<Item = T> + Unpin)) -> T {
     guarded(stream.next()).await.unwrap()
+}
+
+/// The same for a condition that takes a while itself.
+pub async fn until_async<F: Future<Output = bool>>(condition: impl Fn() -> F) {
+    guarded(async {
+        while !condition().await {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 /// Lets everything else run until the condition holds.
