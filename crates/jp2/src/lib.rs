@@ -46,6 +46,7 @@ mod describe;
 #[cfg(feature = "encode")]
 pub mod encode;
 mod error;
+mod find;
 mod geometry;
 mod header;
 mod image;
@@ -62,6 +63,7 @@ pub use describe::{
     BoxDescription, Description, HeaderSegment, SegmentDetail, TilePartDescription, describe,
 };
 pub use error::{Error, Result};
+pub use find::{FinderOptions, Found, Prior, TileFinder};
 pub use geometry::{Rect, packet_count};
 pub use header::{
     Coc, Cod, Coding, Comment, Component, MAX_COMPONENTS, MAX_MAIN_HEADER, MAX_TILES, MainHeader,

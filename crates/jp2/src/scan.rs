@@ -3,10 +3,12 @@
 mod boxes;
 mod codestream;
 mod finish;
+mod lengths;
 
 use std::ops::Range;
 
-pub(crate) use self::codestream::check_tile_part_marker;
+pub(crate) use self::codestream::{SOT_LENGTH, check_tile_part_marker};
+pub(crate) use self::lengths::{check_sum, join_plt, parse_plt, tile_parts_of_tlm};
 
 use crate::header::{MainHeader, wide};
 use crate::structure::{BoxInfo, Structure, TilePart};

@@ -81,6 +81,29 @@ pub struct Structure {
     pub(crate) by_tile: Vec<(u16, usize)>,
 }
 
+impl TilePart {
+    /// A tile-part of which only the place is known; the only one of its tile.
+    pub(crate) fn bare(tile: u16, offset: u64, length: u32) -> Self {
+        Self {
+            tile,
+            part: 0,
+            parts: 1,
+            offset,
+            length,
+            open_ended: false,
+            header_length: 0,
+            markers: Vec::new(),
+            packet_lengths: None,
+            coding_segments: Vec::new(),
+        }
+    }
+
+    /// Offset of the first byte behind it.
+    pub fn end(&self) -> u64 {
+        self.offset.saturating_add(u64::from(self.length))
+    }
+}
+
 impl Structure {
     /// The tile-parts of a tile in the order of the file, which is that of TPsot.
     pub fn tile_parts_of(&self, tile: u16) -> impl Iterator<Item = &TilePart> {

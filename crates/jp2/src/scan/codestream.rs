@@ -1,14 +1,15 @@
 //! The codestream: main header and tile-parts (ISO/IEC 15444-1 Annex A).
 
+use super::lengths::{check_sum, join_plt, parse_plt, tile_parts_of_tlm};
 use super::{Detail, MAX_TILE_PARTS, Scanner, State};
 use crate::bytes::{u8_at, u16_at, u32_at};
-use crate::header::{At, MainHeader, check_header_size, check_length, check_main_marker, wide};
+use crate::header::{MainHeader, check_header_size, check_length, check_main_marker, wide};
 use crate::marker::Marker;
 use crate::structure::TilePart;
 use crate::{Error, Result};
 
 /// SOT with its segment, bytes.
-const SOT_LENGTH: u64 = 12;
+pub(crate) const SOT_LENGTH: u64 = 12;
 
 impl Scanner {
     /// One marker segment of the main header, or SOC, or the SOT behind it.
@@ -65,43 +66,12 @@ impl Scanner {
         let (Some(header), Some(range)) = (&self.header, &self.codestream) else {
             return Ok(false);
         };
-        let (mut at, end) = (self.at, range.end);
-        if header.tlm.len() > MAX_TILE_PARTS {
+        let Some((parts, eoc)) = tile_parts_of_tlm(header, self.at, range.end) else {
             return Ok(false);
-        }
-        let mut parts = Vec::with_capacity(header.tlm.len());
-        let mut counts = vec![0u8; self.tiles.len()];
-        for (index, entry) in header.tlm.iter().enumerate() {
-            let tile = entry.tile.or(u16::try_from(index).ok());
-            let Some(tile) = tile else { return Ok(false) };
-            let Some(count) = counts.get_mut(usize::from(tile)) else { return Ok(false) };
-            if entry.length < 14 || *count == u8::MAX {
-                return Ok(false);
-            }
-            parts.push(TilePart {
-                tile,
-                part: *count,
-                parts: 0,
-                offset: at,
-                length: entry.length,
-                open_ended: false,
-                header_length: 0,
-                markers: Vec::new(),
-                packet_lengths: None,
-                coding_segments: Vec::new(),
-            });
-            *count += 1;
-            at = at.saturating_add(u64::from(entry.length));
-        }
-        if counts.contains(&0) || (at + 2 != end && at != end) {
-            return Ok(false);
-        }
-        for part in &mut parts {
-            part.parts = counts.get(usize::from(part.tile)).copied().unwrap_or_default();
-        }
+        };
         self.tile_parts = parts;
         self.from_tlm = true;
-        self.eoc = at != end;
+        self.eoc = eoc;
         self.close_codestream()?;
         Ok(true)
     }
@@ -183,16 +153,10 @@ impl Scanner {
             });
         }
         self.tile_parts.push(TilePart {
-            tile,
             part,
             parts,
-            offset,
-            length: psot,
             open_ended: psot == 0,
-            header_length: 0,
-            markers: Vec::new(),
-            packet_lengths: None,
-            coding_segments: Vec::new(),
+            ..TilePart::bare(tile, offset, psot)
         });
         if self.options.detail > Detail::TileParts {
             self.go(State::TilePartHeader, offset + SOT_LENGTH, 2);
@@ -256,24 +220,9 @@ impl Scanner {
 
     /// Puts the packet lengths together and checks their sum, which an open end delays.
     fn end_tile_part_header(&mut self) -> Result<()> {
-        let mut plt = std::mem::take(&mut self.plt);
+        let plt = std::mem::take(&mut self.plt);
         let Some(part) = self.tile_parts.last_mut() else { return Ok(()) };
-        if !plt.is_empty() {
-            // Zplt orders the segments within this tile-part header (A.7.3)
-            plt.sort_by_key(|&(index, _)| index);
-            if let Some((expected, found)) =
-                (0u16..).zip(&plt).find(|&(expected, (found, _))| expected != u16::from(*found))
-            {
-                return Err(Error::TilePart {
-                    tile: u32::from(part.tile),
-                    offset: part.offset,
-                    reason: "PLT segments are not numbered from 0 (Zplt)",
-                    found: u64::from(found.0),
-                    expected: u64::from(expected),
-                });
-            }
-            part.packet_lengths = Some(plt.into_iter().flat_map(|(_, lengths)| lengths).collect());
-        }
+        part.packet_lengths = join_plt(plt, part.tile, part.offset)?;
         self.end_tile_part()
     }
 
@@ -342,40 +291,6 @@ pub(crate) fn check_tile_part_marker(marker: Marker, offset: u64) -> Result<()> 
     }
     let expected = "a marker segment of a tile-part header, or SOD";
     Err(Error::UnexpectedMarker { offset, found: marker, expected })
-}
-
-/// The packet lengths must fill the tile-part behind its header.
-fn check_sum(part: &TilePart) -> Result<()> {
-    let Some(lengths) = &part.packet_lengths else { return Ok(()) };
-    let found = lengths.iter().fold(0u64, |sum, &length| sum + u64::from(length));
-    let expected = u64::from(part.length.saturating_sub(part.header_length));
-    if found == expected {
-        return Ok(());
-    }
-    Err(Error::PacketSum { tile: part.tile, offset: part.offset, found, expected })
-}
-
-/// The body of a PLT segment: Zplt and lengths of 7 bits a byte (A.7.3, table A.36).
-fn parse_plt(body: &[u8], offset: u64) -> Result<(u8, Vec<u32>)> {
-    let at = At { marker: Marker::PLT, offset };
-    let (&index, rest) = body.split_first().ok_or(at.bad("too short", 0))?;
-    let mut lengths = Vec::with_capacity(rest.iter().filter(|&&byte| byte < 0x80).count());
-    let (mut value, mut open) = (0u32, false);
-    for &byte in rest {
-        if value >> 25 != 0 {
-            return Err(at.bad("packet length above 32 bits", u64::from(value)));
-        }
-        value = value << 7 | u32::from(byte & 0x7f);
-        open = byte & 0x80 != 0;
-        if !open {
-            lengths.push(value);
-            value = 0;
-        }
-    }
-    if open {
-        return Err(at.bad("ends inside a packet length", u64::from(value)));
-    }
-    Ok((index, lengths))
 }
 
 /// The same error with offsets counted from the start of the file.
