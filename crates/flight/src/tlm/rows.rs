@@ -186,14 +186,14 @@ mod tests {
         Arc::new(TlmRecord {
             product: ID.parse().unwrap(),
             asset: AssetId::parse("B08", Level::L2A).unwrap(),
-            store: (text % 2 == 0).then(|| "s".repeat(text)),
+            store: text.is_multiple_of(2).then(|| "s".repeat(text)),
             key: "k".repeat(text),
             size: 1 << 40,
-            etag: (text % 3 == 0).then(|| "e".repeat(text)),
+            etag: text.is_multiple_of(3).then(|| "e".repeat(text)),
             first_sot: 100,
             tile_parts: vec![part; parts],
             complete: false,
-            main_header: (text % 5 > 0).then(|| Bytes::from(vec![1; text])),
+            main_header: (!text.is_multiple_of(5)).then(|| Bytes::from(vec![1; text])),
             packet_lengths: lengths,
         })
     }
