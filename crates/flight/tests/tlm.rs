@@ -12,7 +12,7 @@ use arrow_array::types::{UInt16Type, UInt32Type, UInt64Type};
 use arrow_array::{Array, RecordBatch};
 use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::{Criteria, FlightData, FlightDescriptor, FlightInfo, IpcMessage};
-use arrow_schema::Schema;
+use arrow_schema::{DataType, Schema};
 use common::archive::{L1C, L2A, Place, guarded};
 use common::{Client, check, messages, serve, ticket};
 use cubeflight_catalog::ArchiveListing;
@@ -277,4 +277,30 @@ async fn no_match_is_no_error_but_no_table_is() {
     check(&status, Code::NotFound, "CF-FLT-005");
     // The schema does not depend on what there is.
     guarded(client.get_schema(elsewhere)).await.unwrap();
+}
+
+/// The schema that clients depend on; a change of it is a change of the wire.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_schema_is_the_golden_one() {
+    let (_folder, mut client) = synthetic(1, 1).await;
+    let asked = guarded(client.get_schema(path(&["detail=packets"]))).await.unwrap().into_inner();
+    let mut schema = Schema::try_from(&asked).unwrap();
+    assert_eq!(schema.metadata["cubeflight:server_version"], env!("CARGO_PKG_VERSION"));
+    schema.metadata.remove("cubeflight:server_version");
+    let mut found: Vec<String> =
+        schema.metadata.iter().map(|(key, value)| format!("@ {key} = {value}")).collect();
+    found.sort();
+    for field in schema.fields() {
+        assert!(field.metadata().is_empty());
+        let null = if field.is_nullable() { "nullable" } else { "not null" };
+        let kind = match field.data_type() {
+            DataType::List(item) if !item.is_nullable() && item.name() == "item" => {
+                format!("list of {}", item.data_type())
+            }
+            other => other.to_string(),
+        };
+        found.push(format!("{}: {kind}, {null}", field.name()));
+    }
+    let golden = include_str!("golden/tlm.txt");
+    assert_eq!(found, golden.lines().collect::<Vec<_>>());
 }
