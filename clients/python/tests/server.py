@@ -17,6 +17,7 @@ B08 = "measurements/reflectance/r10m/b08"
 B02 = "measurements/reflectance/r10m/b02"
 SCL = "conditions/mask/l2a_classification/r20m/scl"
 TCI = "quality/l2a_quicklook/r10m/tci"
+RECORDS = pa.schema([pa.field("product_id", pa.string(), nullable=False)])
 PRODUCT = "S2A_MSIL2A_{}_N0500_R022_T33TVN_20230306T172000"
 
 
@@ -160,6 +161,9 @@ class Server(fl.FlightServerBase):
         self.cube = cube
         self.commands: list[dict[str, Any]] = []
         self.headers: list[dict[str, Any]] = []
+        self.paths: list[list[str]] = []
+        self.criteria: list[bytes] = []
+        self.records: list[pa.RecordBatch] = []
         self.summary: dict[str, Any] = {}
         self.error: Exception | None = None
         self.stream_error: Exception | None = None
@@ -174,9 +178,12 @@ class Server(fl.FlightServerBase):
     def get_flight_info(
         self, context: fl.ServerCallContext, descriptor: fl.FlightDescriptor
     ) -> fl.FlightInfo:
-        self.commands.append(json.loads(descriptor.command))
         if self.error:
             raise self.error
+        if descriptor.path:
+            self.paths.append([segment.decode() for segment in descriptor.path])
+            return self._table(descriptor)
+        self.commands.append(json.loads(descriptor.command))
         cube = self.cube
         # As proto3 JSON writes it: zeros left out, 64 bit integers as text.
         summary = {
@@ -200,7 +207,32 @@ class Server(fl.FlightServerBase):
             app_metadata=json.dumps(summary).encode(),
         )
 
+    def list_flights(self, context: fl.ServerCallContext, criteria: bytes) -> Any:
+        self.criteria.append(criteria)
+        if self.error:
+            raise self.error
+        yield self._table(fl.FlightDescriptor.for_path("tlm", "sentinel-2-l2a", "33TVN"))
+        other = fl.FlightDescriptor.for_path("sentinel-2-l2a", "33TVN")
+        yield fl.FlightInfo(pa.schema([]), other, [], -1, -1)
+
+    def _table(self, descriptor: fl.FlightDescriptor) -> fl.FlightInfo:
+        summary = {
+            "collection": "sentinel-2-l2a",
+            "tile": "33TVN",
+            "records": 7,
+            "products": 2,
+            "with_packets": 6,
+            "incomplete": 1,
+            "datetime": "2021-01-03T10:14:11Z/2021-01-08T10:14:11Z",
+            "later": "more",
+        } | self.summary
+        endpoints = [fl.FlightEndpoint(fl.Ticket(b"records"), [])]
+        payload = json.dumps(summary).encode()
+        return fl.FlightInfo(RECORDS, descriptor, endpoints, 7, -1, app_metadata=payload)
+
     def do_get(self, context: fl.ServerCallContext, ticket: fl.Ticket) -> fl.FlightDataStream:
+        if ticket.ticket == b"records":
+            return fl.GeneratorStream(RECORDS, iter(self.records))
         schema = self.cube.schema()
         return fl.GeneratorStream(schema, self._rows(json.loads(ticket.ticket)))
 

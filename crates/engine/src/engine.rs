@@ -52,6 +52,12 @@ impl Engine {
         self.learned.flush().await;
     }
 
+    /// The index of TLM records.
+    #[must_use]
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
     /// What a request costs at the archive's store.
     pub(crate) fn cost(&self) -> CostModel {
         let by_scheme = || match self.archive.url().starts_with("file:") {

@@ -6,20 +6,25 @@ use cubeflight_proto::{decode_request, v1};
 use cubeflight_sentinel2::CubeRequest;
 use tonic::Status;
 
-use crate::status::{NO_DESCRIPTOR, UNIMPLEMENTED, from_request, plain};
+use crate::status::{NO_DESCRIPTOR, from_request, plain};
+use crate::tlm::Query;
 
-/// The request of a CMD descriptor.
-pub(crate) fn request_of(descriptor: &FlightDescriptor) -> Result<CubeRequest, Status> {
+/// What a descriptor asks for.
+#[derive(Debug)]
+pub(crate) enum Wanted {
+    Cube(Box<CubeRequest>),
+    Tlm(Query),
+}
+
+pub(crate) fn wanted(descriptor: &FlightDescriptor) -> Result<Wanted, Status> {
     match descriptor.r#type() {
         DescriptorType::Cmd => {
             let wire = decode_request(&descriptor.cmd).map_err(|error| from_request(&error))?;
-            domain(&wire)
+            Ok(Wanted::Cube(Box::new(domain(&wire)?)))
         }
-        DescriptorType::Path => {
-            Err(plain(UNIMPLEMENTED, "path descriptors are not served; send a CMD descriptor"))
-        }
+        DescriptorType::Path => Ok(Wanted::Tlm(Query::from_path(&descriptor.path)?)),
         DescriptorType::Unknown => {
-            Err(plain(NO_DESCRIPTOR, "the descriptor has no type; send a CMD descriptor"))
+            Err(plain(NO_DESCRIPTOR, "the descriptor has no type; send a CMD or PATH descriptor"))
         }
     }
 }

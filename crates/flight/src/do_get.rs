@@ -8,7 +8,7 @@ use arrow_schema::SchemaRef;
 use cubeflight_batch::{BlockRow, ColumnError, encode_row, encode_schema};
 use cubeflight_engine::{Block, Pixels};
 use cubeflight_plan::{Layout, PlannedStep};
-use cubeflight_proto::{decode_ticket, product_ids};
+use cubeflight_proto::{Redeemed, decode_ticket, product_ids, v1};
 use cubeflight_sentinel2::ProductId;
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
@@ -19,6 +19,8 @@ use crate::CubeFlight;
 use crate::convert::domain;
 use crate::get_schema::schema;
 use crate::status::{PRODUCT_GONE, from_batch, from_engine, from_request, of_product, plain};
+use crate::tlm::Query;
+use crate::trailers::{Counted, PLAN_MS, ROWS, Trailers};
 
 /// Row-blocks that are encoded side by side.
 const ENCODING: usize = 2;
@@ -32,15 +34,42 @@ struct Cube {
     steps: Vec<PlannedStep>,
 }
 
+/// The messages of a stream after its schema.
+pub(crate) type Rows = BoxStream<'static, Result<FlightData, Status>>;
+
 impl CubeFlight {
-    pub(crate) async fn get(
+    pub(crate) async fn get(&self, ticket: Ticket) -> Result<Response<Rows>, Status> {
+        let trailers = Trailers::begin();
+        let redeemed = match decode_ticket(&ticket.ticket).map_err(|error| from_request(&error)) {
+            Ok(Redeemed::Cube { request, product_ids }) => {
+                self.cube(&request, product_ids.as_deref(), &trailers).await
+            }
+            Ok(Redeemed::Tlm(query)) => match Query::from_wire(&query) {
+                Ok(query) => self.records(query, &trailers).await,
+                Err(status) => Err(status),
+            },
+            Err(status) => Err(status),
+        };
+        let (schema, rows) = redeemed.map_err(|status| trailers.failed(status))?;
+        let first = stream::once(async move { Ok(encode_schema(&schema)) });
+        // An error ends the stream: nothing may follow it.
+        let all = first.chain(rows).scan(false, |failed, item| {
+            let over = std::mem::replace(failed, item.is_err());
+            std::future::ready((!over).then_some(item))
+        });
+        let mut response = Response::new(all.boxed());
+        response.extensions_mut().insert(trailers);
+        Ok(response)
+    }
+
+    async fn cube(
         &self,
-        ticket: Ticket,
-    ) -> Result<Response<BoxStream<'static, Result<FlightData, Status>>>, Status> {
-        let redeemed = decode_ticket(&ticket.ticket).map_err(|error| from_request(&error))?;
-        let request = domain(&redeemed.request)?;
-        let pins = redeemed.product_ids.as_deref().map(product_ids).transpose();
-        let pins = pins.map_err(|error| from_request(&error))?;
+        request: &v1::CubeRequest,
+        pins: Option<&[String]>,
+        trailers: &Trailers,
+    ) -> Result<(SchemaRef, Rows), Status> {
+        let request = domain(request)?;
+        let pins = pins.map(product_ids).transpose().map_err(|error| from_request(&error))?;
         let resolved = self.engine().resolve(&request, pins.as_deref()).await;
         let resolved = resolved.map_err(|error| from_engine(&error))?;
         check_pins(pins.as_deref().unwrap_or_default(), &resolved.plan.summary.matched_ids)?;
@@ -50,15 +79,15 @@ impl CubeFlight {
         let steps = resolved.plan.steps.iter().map(without_reads).collect();
         let cube = Arc::new(Cube { layout, schema: Arc::clone(&schema), steps });
 
+        trailers.set(PLAN_MS, trailers.elapsed_ms());
+        trailers.set(ROWS, 0);
+        let sent = trailers.clone();
         let blocks = self.engine().run(resolved.plan, request.on_error);
-        let rows = blocks.map(move |block| encode(Arc::clone(&cube), block)).buffered(ENCODING);
-        let first = stream::once(async move { Ok(encode_schema(&schema)) });
-        // An error ends the stream: nothing may follow it.
-        let all = first.chain(rows).scan(false, |failed, item| {
-            let over = std::mem::replace(failed, item.is_err());
-            std::future::ready((!over).then_some(item))
-        });
-        Ok(Response::new(all.boxed()))
+        let rows = Counted::new(blocks, trailers.clone())
+            .map(move |block| encode(Arc::clone(&cube), block))
+            .buffered(ENCODING)
+            .inspect(move |row| sent.add(ROWS, u64::from(row.is_ok())));
+        Ok((schema, rows.boxed()))
     }
 }
 

@@ -5,7 +5,7 @@ use cubeflight_proto::{encode_ticket, v1};
 use tonic::{Response, Status};
 
 use crate::CubeFlight;
-use crate::convert::request_of;
+use crate::convert::{Wanted, wanted};
 use crate::get_schema::schema;
 use crate::status::{from_batch, from_engine, plain};
 use crate::summary::wire_summary;
@@ -15,7 +15,10 @@ impl CubeFlight {
         &self,
         descriptor: FlightDescriptor,
     ) -> Result<Response<FlightInfo>, Status> {
-        let request = request_of(&descriptor)?;
+        let request = match wanted(&descriptor)? {
+            Wanted::Cube(request) => request,
+            Wanted::Tlm(query) => return self.records_info(descriptor, query).await,
+        };
         let resolved = self.engine().resolve(&request, None).await;
         let resolved = resolved.map_err(|error| from_engine(&error))?;
         let layout = &resolved.plan.layout;
@@ -24,7 +27,7 @@ impl CubeFlight {
         let summary = wire_summary(&resolved);
         let rows = resolved.plan.steps.len() as u64 * u64::from(layout.blocks);
         let bytes = rows.saturating_mul(layout.block_bytes());
-        let ticket = encode_ticket(v1::CubeRequest::from(&request), summary.matched_ids.clone());
+        let ticket = encode_ticket(v1::CubeRequest::from(&*request), summary.matched_ids.clone());
         let metadata = serde_json::to_string(&summary)
             .map_err(|error| plain("CF-REQ-001", &error.to_string()))?;
         let info = FlightInfo::new()

@@ -10,7 +10,7 @@ use cubeflight_sentinel2::CubeRequest;
 use tonic::{Response, Status};
 
 use crate::CubeFlight;
-use crate::convert::request_of;
+use crate::convert::{Wanted, wanted};
 use crate::status::{from_batch, from_engine, from_request};
 
 impl CubeFlight {
@@ -18,9 +18,13 @@ impl CubeFlight {
         &self,
         descriptor: &FlightDescriptor,
     ) -> Result<Response<SchemaResult>, Status> {
-        let request = request_of(descriptor)?;
-        let layout = self.engine().layout(&request).await.map_err(|error| from_engine(&error))?;
-        let schema = schema(&layout, &request)?;
+        let schema = match wanted(descriptor)? {
+            Wanted::Cube(request) => {
+                let layout = self.engine().layout(&request).await;
+                schema(&*layout.map_err(|error| from_engine(&error))?, &request)?
+            }
+            Wanted::Tlm(query) => query.schema(),
+        };
         let result = SchemaResult::try_from(SchemaAsIpc::new(&schema, &IpcWriteOptions::default()));
         let result = result.map_err(|error| from_batch(&error.into()))?;
         Ok(Response::new(result))

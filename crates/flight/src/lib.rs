@@ -1,5 +1,5 @@
-//! The Arrow Flight service: GetFlightInfo plans, GetSchema describes, DoGet streams. Everything
-//! else answers UNIMPLEMENTED.
+//! The Arrow Flight service: GetFlightInfo plans, GetSchema describes, DoGet streams, ListFlights
+//! lists the tables of the index. Everything else answers UNIMPLEMENTED.
 
 #![forbid(unsafe_code)]
 
@@ -10,9 +10,12 @@ mod get_schema;
 mod service;
 mod status;
 mod summary;
+mod tlm;
+mod trailers;
 
 pub use cubeflight_proto::errors::{Class, Place};
 pub use do_get::row_of;
-pub use service::CubeFlight;
+pub use service::{CubeFlight, server};
 pub use status::{CODES, error_class, error_text};
 pub use summary::wire_summary;
+pub use trailers::WithTrailers;

@@ -1,6 +1,6 @@
 //! The service: which RPC goes where.
 
-use arrow_flight::flight_service_server::FlightService;
+use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
 use arrow_flight::{
     Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo,
     HandshakeRequest, HandshakeResponse, PollInfo, PutResult, SchemaResult, Ticket,
@@ -10,6 +10,13 @@ use futures::stream::{self, BoxStream};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::status::{UNIMPLEMENTED, plain};
+use crate::trailers::WithTrailers;
+
+/// The service over an engine, as a server takes it: streams end with trailers.
+#[must_use]
+pub fn server(engine: Engine) -> WithTrailers<FlightServiceServer<CubeFlight>> {
+    WithTrailers::new(FlightServiceServer::new(CubeFlight::new(engine)))
+}
 
 /// Cubes over Arrow Flight.
 #[derive(Debug, Clone)]
@@ -30,7 +37,7 @@ impl CubeFlight {
 }
 
 type Answer<T> = Result<Response<T>, Status>;
-type Items<T> = BoxStream<'static, Result<T, Status>>;
+pub(crate) type Items<T> = BoxStream<'static, Result<T, Status>>;
 
 #[tonic::async_trait]
 impl FlightService for CubeFlight {
@@ -65,8 +72,8 @@ impl FlightService for CubeFlight {
         Err(unimplemented("Handshake", "no login is needed"))
     }
 
-    async fn list_flights(&self, _: Request<Criteria>) -> Answer<Self::ListFlightsStream> {
-        Err(unimplemented("ListFlights", "send a CMD descriptor to GetFlightInfo"))
+    async fn list_flights(&self, request: Request<Criteria>) -> Answer<Self::ListFlightsStream> {
+        self.list(&request.into_inner()).await
     }
 
     async fn poll_flight_info(&self, _: Request<FlightDescriptor>) -> Answer<PollInfo> {

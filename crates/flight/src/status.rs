@@ -5,7 +5,8 @@ use cubeflight_proto::errors::{Class, Place, lookup, text};
 use tonic::{Code, Status};
 
 /// Codes of the service itself.
-pub const CODES: &[&str] = &[UNIMPLEMENTED, NO_DESCRIPTOR, PRODUCT_GONE];
+pub const CODES: &[&str] =
+    &[UNIMPLEMENTED, NO_DESCRIPTOR, PRODUCT_GONE, BAD_PATH, NO_TABLE, RECORD_TOO_LARGE];
 
 /// An RPC or descriptor that this server does not serve.
 pub(crate) const UNIMPLEMENTED: &str = "CF-FLT-001";
@@ -13,6 +14,12 @@ pub(crate) const UNIMPLEMENTED: &str = "CF-FLT-001";
 pub(crate) const NO_DESCRIPTOR: &str = "CF-FLT-002";
 /// A ticket whose products are no longer there.
 pub(crate) const PRODUCT_GONE: &str = "CF-FLT-003";
+/// A path that names no table.
+pub(crate) const BAD_PATH: &str = "CF-FLT-004";
+/// A table without records.
+pub(crate) const NO_TABLE: &str = "CF-FLT-005";
+/// A record that no message has room for.
+pub(crate) const RECORD_TOO_LARGE: &str = "CF-FLT-006";
 
 /// Classification of a code; one that is not in the table is a fault of cubeflight.
 #[must_use]
@@ -66,6 +73,10 @@ pub(crate) fn from_engine(error: &EngineError) -> Status {
 }
 
 pub(crate) fn from_request(error: &cubeflight_proto::Error) -> Status {
+    plain(error.code(), &error.to_string())
+}
+
+pub(crate) fn from_domain(error: &cubeflight_sentinel2::Error) -> Status {
     plain(error.code(), &error.to_string())
 }
 

@@ -16,7 +16,7 @@ use common::{Client, check, messages, serve};
 use cubeflight_catalog::ArchiveListing;
 use cubeflight_engine::{Engine, EngineConfig};
 use cubeflight_index::Index;
-use cubeflight_proto::{encode_ticket, v1};
+use cubeflight_proto::{encode_ticket, encode_tlm_ticket, v1};
 use cubeflight_storage::{Options, Root};
 use futures::{StreamExt, stream};
 use tempfile::TempDir;
@@ -44,6 +44,17 @@ async fn descriptors() {
     let (_folder, mut client) = empty().await;
     let path = FlightDescriptor::new_path(vec!["sentinel-2-l2a".into(), "29UNU".into()]);
     check(&refused(&mut client, path).await, Code::Unimplemented, "CF-FLT-001");
+    for (segments, grpc, code) in [
+        (&[][..], Code::Unimplemented, "CF-FLT-001"),
+        (&["tlm"], Code::InvalidArgument, "CF-FLT-004"),
+        (&["tlm", "sentinel-2-l2a"], Code::InvalidArgument, "CF-FLT-004"),
+        (&["tlm", "landsat-c2-l2", "29UNU"], Code::InvalidArgument, "CF-S2-009"),
+        (&["tlm", "sentinel-2-l2a", "banana"], Code::InvalidArgument, "CF-S2-001"),
+        (&["tlm", "sentinel-2-l2a", "29UNU", "colour=red"], Code::InvalidArgument, "CF-REQ-004"),
+    ] {
+        let path = segments.iter().map(|&segment| segment.to_owned()).collect();
+        check(&refused(&mut client, FlightDescriptor::new_path(path)).await, grpc, code);
+    }
     let mut unknown = FlightDescriptor::new_cmd("{}");
     for kind in [DescriptorType::Unknown as i32, 77, -1] {
         unknown.r#type = kind;
@@ -103,6 +114,18 @@ async fn tickets() {
         bytes
     });
     let cut = (0..good.len()).map(|end| good[..end].to_vec());
+    let records = v1::TlmQuery {
+        collection: "sentinel-2-l2a".to_owned(),
+        tile: "29UNU".to_owned(),
+        ..v1::TlmQuery::default()
+    };
+    let of_records = encode_tlm_ticket(records).unwrap();
+    assert_eq!(messages(&mut client, Ticket::new(of_records.clone())).await.unwrap().len(), 1);
+    let flipped = flipped.chain((0..of_records.len() * 8).map(|bit| {
+        let mut bytes = of_records.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        bytes
+    }));
     for bytes in flipped.chain(cut).chain([vec![0xff; 64], vec![0; 1000]]) {
         if let Err(status) = messages(&mut client, Ticket::new(bytes)).await {
             let code = status.message().split(' ').next().unwrap().to_owned();
@@ -130,7 +153,6 @@ async fn everything_else() {
     let data = || stream::once(async { FlightData::default() });
     let statuses = [
         client.handshake(hello).await.err(),
-        client.list_flights(Criteria::default()).await.err(),
         client.poll_flight_info(FlightDescriptor::new_cmd("{}")).await.err(),
         client.do_action(Action::new("explain", "")).await.err(),
         client.do_put(data()).await.err(),
@@ -138,6 +160,18 @@ async fn everything_else() {
     ];
     for status in statuses {
         check(&status.unwrap(), Code::Unimplemented, "CF-FLT-001");
+    }
+    let mut flights = client.list_flights(Criteria::default()).await.unwrap().into_inner();
+    assert!(guarded(flights.next()).await.is_none());
+    for (filter, code) in [
+        ("tlm", "CF-REQ-001"),
+        (r#"{"tiles": "29UNU"}"#, "CF-REQ-001"),
+        (r#"{"tile": "banana"}"#, "CF-S2-001"),
+        (r#"{"collection": "landsat-c2-l2"}"#, "CF-S2-009"),
+    ] {
+        let criteria = Criteria { expression: filter.to_owned().into() };
+        let status = guarded(client.list_flights(criteria)).await.unwrap_err();
+        check(&status, Code::InvalidArgument, code);
     }
     let mut actions = client.list_actions(Empty {}).await.unwrap().into_inner();
     assert!(guarded(actions.next()).await.is_none());

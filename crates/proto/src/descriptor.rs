@@ -3,10 +3,10 @@
 use prost::Message;
 use prost_types::Any;
 
-use crate::v1::{CubeRequest, CubeTicket};
+use crate::v1::{CubeRequest, CubeTicket, TableFilter, TlmQuery, TlmTicket};
 use crate::{Error, Result};
 
-/// Version that [`encode_ticket`] writes and [`decode_ticket`] reads.
+/// Version of the tickets that this build writes and reads.
 pub const TICKET_VERSION: u32 = 1;
 
 /// No request or ticket is longer than this.
@@ -14,14 +14,20 @@ const MAX_BYTES: usize = 256 * 1024;
 
 const REQUEST_URL: &str = "type.googleapis.com/cubeflight.v1.CubeRequest";
 const TICKET_URL: &str = "type.googleapis.com/cubeflight.v1.CubeTicket";
+const TLM_TICKET_URL: &str = "type.googleapis.com/cubeflight.v1.TlmTicket";
 
-/// What a ticket says.
+/// What a ticket is for.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Redeemed {
-    /// The request.
-    pub request: CubeRequest,
-    /// The products that the stream holds; `None` when the ticket is a bare request.
-    pub product_ids: Option<Vec<String>>,
+pub enum Redeemed {
+    /// A cube.
+    Cube {
+        /// The request.
+        request: CubeRequest,
+        /// The products that the stream holds; `None` when the ticket is a bare request.
+        product_ids: Option<Vec<String>>,
+    },
+    /// TLM records.
+    Tlm(TlmQuery),
 }
 
 /// Reads a request: bytes that decode as `google.protobuf.Any` with the type URL of `CubeRequest`
@@ -45,24 +51,25 @@ pub fn encode_request_json(request: &CubeRequest) -> Result<String> {
     serde_json::to_string(request).map_err(malformed)
 }
 
-/// Reads a ticket. A bare request is a ticket too, for the one-call path without GetFlightInfo.
+/// Reads a ticket: bytes that decode as `google.protobuf.Any` are what their type URL says. A bare
+/// request is a ticket too, for the one-call path without GetFlightInfo.
 ///
 /// # Errors
-/// Bytes that are neither, a ticket of another version, and more than 256 KiB.
+/// Bytes that are no ticket, a ticket of another version, and more than 256 KiB.
 pub fn decode_ticket(bytes: &[u8]) -> Result<Redeemed> {
     check_length(bytes)?;
-    let Some(packed) = unpack(bytes, TICKET_URL) else {
-        return Ok(Redeemed { request: decode_request(bytes)?, product_ids: None });
-    };
-    let ticket = CubeTicket::decode(packed.as_slice()).map_err(malformed)?;
-    if ticket.version != TICKET_VERSION {
-        return Err(Error::TicketVersion { found: ticket.version, supported: TICKET_VERSION });
+    if let Some(packed) = unpack(bytes, TICKET_URL) {
+        let ticket = CubeTicket::decode(packed.as_slice()).map_err(malformed)?;
+        check_version(ticket.version)?;
+        let request = ticket.request.ok_or(without("request"))?;
+        return Ok(Redeemed::Cube { request, product_ids: Some(ticket.product_ids) });
     }
-    let request = ticket.request.ok_or(Error::MissingField {
-        field: "request",
-        hint: "ask for a new ticket with GetFlightInfo",
-    })?;
-    Ok(Redeemed { request, product_ids: Some(ticket.product_ids) })
+    if let Some(packed) = unpack(bytes, TLM_TICKET_URL) {
+        let ticket = TlmTicket::decode(packed.as_slice()).map_err(malformed)?;
+        check_version(ticket.version)?;
+        return Ok(Redeemed::Tlm(ticket.query.ok_or(without("query"))?));
+    }
+    Ok(Redeemed::Cube { request: decode_request(bytes)?, product_ids: None })
 }
 
 /// A ticket for a request and the products found for it.
@@ -72,16 +79,54 @@ pub fn encode_ticket(request: CubeRequest, product_ids: Vec<String>) -> Vec<u8> 
     Any { type_url: TICKET_URL.to_owned(), value: ticket.encode_to_vec() }.encode_to_vec()
 }
 
+/// A ticket for TLM records.
+///
+/// # Errors
+/// A query that no ticket has room for.
+pub fn encode_tlm_ticket(query: TlmQuery) -> Result<Vec<u8>> {
+    let ticket = TlmTicket { version: TICKET_VERSION, query: Some(query) };
+    let any = Any { type_url: TLM_TICKET_URL.to_owned(), value: ticket.encode_to_vec() };
+    check_length_of(any.encoded_len())?;
+    Ok(any.encode_to_vec())
+}
+
+/// Reads the expression of ListFlights; none means all tables.
+///
+/// # Errors
+/// Bytes that are not [`TableFilter`] in JSON, and more than 256 KiB.
+pub fn decode_filter(bytes: &[u8]) -> Result<TableFilter> {
+    check_length(bytes)?;
+    if bytes.is_empty() {
+        return Ok(TableFilter::default());
+    }
+    serde_json::from_slice(bytes).map_err(malformed)
+}
+
 fn unpack(bytes: &[u8], type_url: &str) -> Option<Vec<u8>> {
     let any = Any::decode(bytes).ok()?;
     (any.type_url == type_url).then_some(any.value)
 }
 
 fn check_length(bytes: &[u8]) -> Result<()> {
-    if bytes.len() > MAX_BYTES {
-        return Err(Error::TooLarge { length: bytes.len(), limit: MAX_BYTES });
+    check_length_of(bytes.len())
+}
+
+fn check_length_of(length: usize) -> Result<()> {
+    match length > MAX_BYTES {
+        true => Err(Error::TooLarge { length, limit: MAX_BYTES }),
+        false => Ok(()),
     }
-    Ok(())
+}
+
+fn check_version(found: u32) -> Result<()> {
+    match found == TICKET_VERSION {
+        true => Ok(()),
+        false => Err(Error::TicketVersion { found, supported: TICKET_VERSION }),
+    }
+}
+
+fn without(field: &'static str) -> Error {
+    Error::MissingField { field, hint: "ask for a new ticket with GetFlightInfo" }
 }
 
 fn malformed(error: impl std::fmt::Display) -> Error {
@@ -112,9 +157,29 @@ mod tests {
     fn a_ticket_gives_its_request_back() {
         let pins = vec!["S2A".to_owned()];
         let redeemed = decode_ticket(&encode_ticket(request(), pins.clone())).unwrap();
-        assert_eq!(redeemed, Redeemed { request: request(), product_ids: Some(pins) });
+        assert_eq!(redeemed, Redeemed::Cube { request: request(), product_ids: Some(pins) });
         let bare = decode_ticket(br#"{"tile":"33TVN","bands":["B08"]}"#).unwrap();
-        assert_eq!(bare, Redeemed { request: request(), product_ids: None });
+        assert_eq!(bare, Redeemed::Cube { request: request(), product_ids: None });
+    }
+
+    #[test]
+    fn a_ticket_for_records_gives_its_query_back() {
+        let query = TlmQuery { tile: "33TVN".to_owned(), ..TlmQuery::default() };
+        let ticket = encode_tlm_ticket(query.clone()).unwrap();
+        assert_eq!(decode_ticket(&ticket).unwrap(), Redeemed::Tlm(query));
+        // It is no request.
+        assert_eq!(decode_request(&ticket).unwrap_err().code(), "CF-REQ-001");
+        let long = TlmQuery { datetime: "x".repeat(MAX_BYTES), ..TlmQuery::default() };
+        assert_eq!(encode_tlm_ticket(long).unwrap_err().code(), "CF-REQ-002");
+    }
+
+    #[test]
+    fn filters_of_tables_are_json() {
+        assert_eq!(decode_filter(b"").unwrap(), TableFilter::default());
+        assert_eq!(decode_filter(b"{\"tile\": \"33TVN\"}").unwrap().tile, "33TVN");
+        for bytes in [&b"33TVN"[..], b"{\"tiles\": \"33TVN\"}", b"[]", b"\xff"] {
+            assert_eq!(decode_filter(bytes).unwrap_err().code(), "CF-REQ-001", "{bytes:?}");
+        }
     }
 
     #[test]
@@ -127,8 +192,15 @@ mod tests {
 
     #[test]
     fn another_ticket_version_is_named() {
-        let ticket = CubeTicket { version: 9, ..CubeTicket::default() };
-        let any = Any { type_url: TICKET_URL.to_owned(), value: ticket.encode_to_vec() };
-        assert_eq!(decode_ticket(&any.encode_to_vec()).unwrap_err().code(), "CF-REQ-003");
+        let code = |type_url: &str, value: Vec<u8>| {
+            let any = Any { type_url: type_url.to_owned(), value };
+            decode_ticket(&any.encode_to_vec()).unwrap_err().code()
+        };
+        let cube = |version| CubeTicket { version, ..CubeTicket::default() }.encode_to_vec();
+        let tlm = |version| TlmTicket { version, query: None }.encode_to_vec();
+        assert_eq!(code(TICKET_URL, cube(9)), "CF-REQ-003");
+        assert_eq!(code(TLM_TICKET_URL, tlm(9)), "CF-REQ-003");
+        assert_eq!(code(TICKET_URL, cube(TICKET_VERSION)), "CF-REQ-005");
+        assert_eq!(code(TLM_TICKET_URL, tlm(TICKET_VERSION)), "CF-REQ-005");
     }
 }

@@ -39,7 +39,7 @@ impl TryFrom<&v1::CubeRequest> for sentinel2::CubeRequest {
                 "" => TimeRange::new(None, None)?,
                 interval => TimeRange::from_str(interval)?,
             },
-            assets: assets(wire, level)?,
+            assets: cube_assets(&wire.bands, level)?,
             bounds: wire
                 .bounds
                 .as_ref()
@@ -99,22 +99,30 @@ pub fn product_ids(ids: &[String]) -> Result<Vec<ProductId>> {
     Ok(ids.iter().map(|id| ProductId::from_str(id)).collect::<Result<_, _>>()?)
 }
 
-fn assets(wire: &v1::CubeRequest, level: Level) -> Result<Vec<AssetId>> {
-    if wire.bands.is_empty() {
+fn cube_assets(bands: &[String], level: Level) -> Result<Vec<AssetId>> {
+    if bands.is_empty() {
         return Err(Error::MissingField {
             field: "bands",
             hint: "name at least one, such as B08, B02_60m or SCL",
         });
     }
-    if wire.bands.len() > MAX_BANDS {
+    assets(bands, level)
+}
+
+/// Parses names of bands, at most 128.
+///
+/// # Errors
+/// Too many, one that the level does not have, and one that is there twice.
+pub fn assets(bands: &[String], level: Level) -> Result<Vec<AssetId>> {
+    if bands.len() > MAX_BANDS {
         return Err(Error::OutOfRange {
             field: "bands",
-            value: format!("a list of {}", wire.bands.len()),
+            value: format!("a list of {}", bands.len()),
             expected: "at most 128 names",
         });
     }
-    let mut assets = Vec::with_capacity(wire.bands.len());
-    for band in &wire.bands {
+    let mut assets = Vec::with_capacity(bands.len());
+    for band in bands {
         let asset = AssetId::parse(band, level)?;
         if assets.contains(&asset) {
             return Err(Error::OutOfRange {

@@ -19,8 +19,9 @@ pub mod v1 {
 }
 
 pub use descriptor::{
-    Redeemed, TICKET_VERSION, decode_request, decode_ticket, encode_request_json, encode_ticket,
+    Redeemed, TICKET_VERSION, decode_filter, decode_request, decode_ticket, encode_request_json,
+    encode_ticket, encode_tlm_ticket,
 };
 #[cfg(feature = "domain")]
-pub use domain::product_ids;
+pub use domain::{assets, product_ids};
 pub use error::{Error, Result};

@@ -22,6 +22,7 @@ from ._errors import (
     Unavailable,
 )
 from ._result import Missing, SearchResult, StepError
+from ._tlm import TileRange, TlmTable, tile_ranges
 
 __version__ = "0.1.0"
 
@@ -40,7 +41,10 @@ __all__ = [
     "ResourceExhausted",
     "SearchResult",
     "StepError",
+    "TileRange",
+    "TlmTable",
     "Unauthenticated",
     "Unavailable",
     "connect",
+    "tile_ranges",
 ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.flight as fl
 
-from . import _request
+from . import _request, _tlm
 from ._cube import Builder
 from ._errors import ProtocolError, translated
 from ._result import SearchResult
@@ -16,6 +18,7 @@ from ._result import SearchResult
 _SCHEMES = ("grpc://", "grpc+tcp://", "grpc+tls://", "grpc+unix://")
 _BANDS = ("B02", "B03", "B04", "B08", "SCL")
 _REUSE = "arrow-flight-reuse-connection://"
+_Take = Callable[[pa.RecordBatch | None], object]
 
 
 def connect(url: str, token: str | None = None, **options: Any) -> Client:
@@ -125,9 +128,85 @@ class Client:
         plan = _request.decode_plan(info.app_metadata)
         builder = Builder(info.schema, _steps(plan, info), plan["matched_ids"])
         for endpoint in info.endpoints:
-            self._read(endpoint, builder, timeout)
+            self._read(endpoint, builder.add, timeout)
         tree, errors = builder.finish()
         return SearchResult(tree, list(plan["matched_ids"]), list(plan["missing"]), errors, plan)
+
+    def tables(
+        self,
+        collection: str | None = None,
+        tile: str | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> list[_tlm.TlmTable]:
+        """The tables of TLM records that the server has.
+
+        Args:
+            collection: only those of this collection.
+            tile: only those of this MGRS tile.
+            timeout: seconds for the call.
+
+        Raises:
+            CubeflightError: a subclass by what went wrong, with the server's code.
+        """
+        given = {"collection": collection, "tile": tile}
+        wanted = {key: value for key, value in given.items() if value is not None}
+        criteria = json.dumps(wanted).encode() if wanted else b""
+        with translated():
+            infos = list(self._flight.list_flights(criteria, self._call(timeout)))
+        # Other kinds of flights may come to be listed.
+        tables = [info for info in infos if (info.descriptor.path or [None])[0] == b"tlm"]
+        return [_tlm.decode_table(info.app_metadata) for info in tables]
+
+    def tlm(
+        self,
+        tile: str,
+        datetime: _request.TimeRange = None,
+        bands: str | Iterable[str] | None = None,
+        *,
+        collection: str = "sentinel-2-l2a",
+        product_ids: str | Iterable[str] | None = None,
+        detail: str = "tlm",
+        timeout: float | None = None,
+    ) -> pa.Table:
+        """Reads TLM records: where the tile-parts of each file lie, one file a row.
+
+        With them JP2 files can be read tile by tile without this server, see
+        :func:`cubeflight.tile_ranges`. Columns: ``product_id``, ``band_id`` (``"B02_10m"``),
+        ``store``, ``path``, ``size``, ``etag``, ``first_sot``, ``complete``, ``tile_part_tiles``,
+        ``tile_part_offsets``, ``tile_part_lengths``, ``main_header``, and with packets
+        ``packet_counts`` and ``packet_lengths``; rows are ordered by datatake start, product and
+        band. A record holds for the file of its ``size`` and ``etag``.
+
+        Args:
+            tile: MGRS tile, ``"33TVN"``.
+            datetime: datatake start, as in :meth:`search`.
+            bands: as in :meth:`search`; None for all.
+            collection: ``"sentinel-2-l2a"`` or ``"sentinel-2-l1c"``.
+            product_ids: only these products.
+            detail: ``"tlm"``, or ``"packets"`` for the lengths of the packets as well.
+            timeout: seconds for each call to the server, the transfer included.
+
+        Raises:
+            NotFound: the server has no table of this collection and tile.
+            CubeflightError: another subclass by what went wrong, with the server's code.
+        """
+        path = _tlm.path(
+            collection=collection,
+            tile=tile,
+            datetime=datetime,
+            bands=bands,
+            product_ids=product_ids,
+            detail=detail,
+        )
+        with translated():
+            descriptor = fl.FlightDescriptor.for_path(*path)
+            info = self._flight.get_flight_info(descriptor, self._call(timeout))
+        batches: list[pa.RecordBatch | None] = []
+        for endpoint in info.endpoints:
+            self._read(endpoint, batches.append, timeout)
+        given = [batch for batch in batches if batch is not None]
+        return pa.Table.from_batches(given, schema=info.schema)
 
     def _call(self, timeout: float | None) -> fl.FlightCallOptions:
         return fl.FlightCallOptions(timeout=timeout, headers=self._headers)
@@ -137,16 +216,16 @@ class Client:
         with translated():
             return self._flight.get_flight_info(descriptor, self._call(timeout))
 
-    def _read(self, endpoint: fl.FlightEndpoint, builder: Builder, timeout: float | None) -> None:
+    def _read(self, endpoint: fl.FlightEndpoint, take: _Take, timeout: float | None) -> None:
         urls = [location.uri.decode() for location in endpoint.locations]
         if not urls or any(url.startswith(_REUSE) for url in urls):
-            self._stream(self._flight, endpoint.ticket, builder, timeout)
+            self._stream(self._flight, endpoint.ticket, take, timeout)
             return
         with translated(), fl.FlightClient(urls[0], **self._options) as flight:
-            self._stream(flight, endpoint.ticket, builder, timeout)
+            self._stream(flight, endpoint.ticket, take, timeout)
 
     def _stream(
-        self, flight: fl.FlightClient, ticket: fl.Ticket, builder: Builder, timeout: float | None
+        self, flight: fl.FlightClient, ticket: fl.Ticket, take: _Take, timeout: float | None
     ) -> None:
         with translated():
             reader = flight.do_get(ticket, self._call(timeout))
@@ -155,7 +234,7 @@ class Client:
                 # Message by message: read_all would hold the cube twice, and stops without an
                 # error at a message that carries only metadata.
                 for chunk in reader:
-                    builder.add(chunk.data)
+                    take(chunk.data)
                 done = True
             finally:
                 # Only this stops the server; closing the client does not while a reader lives.

@@ -3,9 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use arrow_flight::flight_service_server::FlightServiceServer;
 use cubeflight_engine::{Engine, EngineConfig};
-use cubeflight_flight::CubeFlight;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -52,7 +50,7 @@ impl Running {
             .http2_keepalive_timeout(Some(Duration::from_secs(10)))
             .initial_stream_window_size(STREAM_WINDOW)
             .tcp_nodelay(true)
-            .add_service(FlightServiceServer::new(CubeFlight::new(engine)))
+            .add_service(cubeflight_flight::server(engine))
             .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopped);
         Ok(Self { address, stop, task: tokio::spawn(server) })
     }

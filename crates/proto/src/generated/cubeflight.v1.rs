@@ -120,3 +120,42 @@ pub struct CubeTicket {
     #[prost(string, repeated, tag = "3")]
     pub product_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
+/// Which TLM records of a table; travels inside TlmTicket, and as the path
+/// \["tlm", collection, tile, "key=value", ...\] of a PATH descriptor.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TlmQuery {
+    /// "sentinel-2-l2a" or "sentinel-2-l1c".
+    #[prost(string, tag = "1")]
+    pub collection: ::prost::alloc::string::String,
+    /// MGRS tile, for example "33TVN".
+    #[prost(string, tag = "2")]
+    pub tile: ::prost::alloc::string::String,
+    /// As in CubeRequest. Empty: all time.
+    #[prost(string, tag = "3")]
+    pub datetime: ::prost::alloc::string::String,
+    /// As in CubeRequest. Empty: all.
+    #[prost(string, repeated, tag = "4")]
+    pub bands: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Empty: all.
+    #[prost(string, repeated, tag = "5")]
+    pub product_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// "tlm" (default) or "packets", which adds the lengths of the packets.
+    #[prost(string, tag = "6")]
+    pub detail: ::prost::alloc::string::String,
+}
+/// What DoGet redeems for TLM records: those that the table has when it is redeemed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TlmTicket {
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    #[prost(message, optional, tag = "2")]
+    pub query: ::core::option::Option<TlmQuery>,
+}
+/// Expression of ListFlights' Criteria, as proto3 JSON. Empty fields, or no expression: all tables.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TableFilter {
+    #[prost(string, tag = "1")]
+    pub collection: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub tile: ::prost::alloc::string::String,
+}

@@ -1092,3 +1092,398 @@ impl<'de> serde::Deserialize<'de> for PlanSummary {
         deserializer.deserialize_struct("cubeflight.v1.PlanSummary", FIELDS, GeneratedVisitor)
     }
 }
+impl serde::Serialize for TableFilter {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if !self.collection.is_empty() {
+            len += 1;
+        }
+        if !self.tile.is_empty() {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("cubeflight.v1.TableFilter", len)?;
+        if !self.collection.is_empty() {
+            struct_ser.serialize_field("collection", &self.collection)?;
+        }
+        if !self.tile.is_empty() {
+            struct_ser.serialize_field("tile", &self.tile)?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for TableFilter {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "collection",
+            "tile",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            Collection,
+            Tile,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "collection" => Ok(GeneratedField::Collection),
+                            "tile" => Ok(GeneratedField::Tile),
+                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = TableFilter;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct cubeflight.v1.TableFilter")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<TableFilter, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut collection__ = None;
+                let mut tile__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::Collection => {
+                            if collection__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("collection"));
+                            }
+                            collection__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Tile => {
+                            if tile__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("tile"));
+                            }
+                            tile__ = Some(map_.next_value()?);
+                        }
+                    }
+                }
+                Ok(TableFilter {
+                    collection: collection__.unwrap_or_default(),
+                    tile: tile__.unwrap_or_default(),
+                })
+            }
+        }
+        deserializer.deserialize_struct("cubeflight.v1.TableFilter", FIELDS, GeneratedVisitor)
+    }
+}
+impl serde::Serialize for TlmQuery {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if !self.collection.is_empty() {
+            len += 1;
+        }
+        if !self.tile.is_empty() {
+            len += 1;
+        }
+        if !self.datetime.is_empty() {
+            len += 1;
+        }
+        if !self.bands.is_empty() {
+            len += 1;
+        }
+        if !self.product_ids.is_empty() {
+            len += 1;
+        }
+        if !self.detail.is_empty() {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("cubeflight.v1.TlmQuery", len)?;
+        if !self.collection.is_empty() {
+            struct_ser.serialize_field("collection", &self.collection)?;
+        }
+        if !self.tile.is_empty() {
+            struct_ser.serialize_field("tile", &self.tile)?;
+        }
+        if !self.datetime.is_empty() {
+            struct_ser.serialize_field("datetime", &self.datetime)?;
+        }
+        if !self.bands.is_empty() {
+            struct_ser.serialize_field("bands", &self.bands)?;
+        }
+        if !self.product_ids.is_empty() {
+            struct_ser.serialize_field("productIds", &self.product_ids)?;
+        }
+        if !self.detail.is_empty() {
+            struct_ser.serialize_field("detail", &self.detail)?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for TlmQuery {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "collection",
+            "tile",
+            "datetime",
+            "bands",
+            "product_ids",
+            "productIds",
+            "detail",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            Collection,
+            Tile,
+            Datetime,
+            Bands,
+            ProductIds,
+            Detail,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "collection" => Ok(GeneratedField::Collection),
+                            "tile" => Ok(GeneratedField::Tile),
+                            "datetime" => Ok(GeneratedField::Datetime),
+                            "bands" => Ok(GeneratedField::Bands),
+                            "productIds" | "product_ids" => Ok(GeneratedField::ProductIds),
+                            "detail" => Ok(GeneratedField::Detail),
+                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = TlmQuery;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct cubeflight.v1.TlmQuery")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<TlmQuery, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut collection__ = None;
+                let mut tile__ = None;
+                let mut datetime__ = None;
+                let mut bands__ = None;
+                let mut product_ids__ = None;
+                let mut detail__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::Collection => {
+                            if collection__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("collection"));
+                            }
+                            collection__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Tile => {
+                            if tile__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("tile"));
+                            }
+                            tile__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Datetime => {
+                            if datetime__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("datetime"));
+                            }
+                            datetime__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Bands => {
+                            if bands__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("bands"));
+                            }
+                            bands__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::ProductIds => {
+                            if product_ids__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("productIds"));
+                            }
+                            product_ids__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Detail => {
+                            if detail__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("detail"));
+                            }
+                            detail__ = Some(map_.next_value()?);
+                        }
+                    }
+                }
+                Ok(TlmQuery {
+                    collection: collection__.unwrap_or_default(),
+                    tile: tile__.unwrap_or_default(),
+                    datetime: datetime__.unwrap_or_default(),
+                    bands: bands__.unwrap_or_default(),
+                    product_ids: product_ids__.unwrap_or_default(),
+                    detail: detail__.unwrap_or_default(),
+                })
+            }
+        }
+        deserializer.deserialize_struct("cubeflight.v1.TlmQuery", FIELDS, GeneratedVisitor)
+    }
+}
+impl serde::Serialize for TlmTicket {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if self.version != 0 {
+            len += 1;
+        }
+        if self.query.is_some() {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("cubeflight.v1.TlmTicket", len)?;
+        if self.version != 0 {
+            struct_ser.serialize_field("version", &self.version)?;
+        }
+        if let Some(v) = self.query.as_ref() {
+            struct_ser.serialize_field("query", v)?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for TlmTicket {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "version",
+            "query",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            Version,
+            Query,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "version" => Ok(GeneratedField::Version),
+                            "query" => Ok(GeneratedField::Query),
+                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = TlmTicket;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct cubeflight.v1.TlmTicket")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<TlmTicket, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut version__ = None;
+                let mut query__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::Version => {
+                            if version__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("version"));
+                            }
+                            version__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::Query => {
+                            if query__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("query"));
+                            }
+                            query__ = map_.next_value()?;
+                        }
+                    }
+                }
+                Ok(TlmTicket {
+                    version: version__.unwrap_or_default(),
+                    query: query__,
+                })
+            }
+        }
+        deserializer.deserialize_struct("cubeflight.v1.TlmTicket", FIELDS, GeneratedVisitor)
+    }
+}
