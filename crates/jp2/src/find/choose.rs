@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::TileFinder;
 use crate::Detail;
+use crate::header::wide;
 use crate::scan::SOT_LENGTH;
 
 /// The tile wanted lies between two tiles whose places are known or likely.
@@ -152,15 +153,36 @@ impl TileFinder {
     fn block(&self, tile: u16, gap: Gap) -> Range<u64> {
         let (min, max) = (self.options.min_block, self.options.max_block.max(SOT_LENGTH));
         let (low, high) = (gap.low.1, gap.high.1);
-        // each fruitless block makes the next one longer
+        let seen = self.parts.values().map(|part| u64::from(part.length));
+        let seen = seen.sum::<u64>() / wide(self.parts.len()).max(1);
+        // each block that did not lead to the tile makes the next one longer
         let growth = self.target.1.saturating_sub(1).min(3);
-        let length = (gap.mean() << growth).clamp(min.min(max), max);
+        let length = (gap.mean().max(seen) << growth).clamp(min.min(max), max);
         if gap.bytes() <= length {
             return low..high;
         }
-        let start = self.estimate(tile, gap).saturating_sub(length / 2);
-        let start = start.clamp(low, high - length);
-        self.unsearched(start..start + length, low..high)
+        let expected = self.estimate(tile, gap);
+        let start = expected.saturating_sub(length / 2).clamp(low, high - length);
+        // what has been searched holds no SOT in this gap: from the block on forward, else backward
+        let around = self.searched.iter().find(|range| range.contains(&expected));
+        let Some(around) = around else {
+            let below = self.searched.iter().rev().find(|range| range.end <= expected);
+            let above = self.searched.iter().find(|range| range.start > expected);
+            let start = start.max(below.map_or(low, |range| range.end));
+            let end = start.saturating_add(length).min(high);
+            return match above.filter(|range| range.start < end) {
+                Some(range) => {
+                    let end = range.start.saturating_add(SOT_LENGTH);
+                    let floor = below.map_or(low, |range| range.end).max(low);
+                    end.saturating_sub(length).max(floor)..end
+                }
+                None => start..end,
+            };
+        };
+        if around.end.saturating_add(SOT_LENGTH) < high {
+            return around.end..around.end.saturating_add(length).min(high);
+        }
+        around.start.saturating_sub(length).max(low)..around.start.saturating_add(SOT_LENGTH)
     }
 
     /// Where the tile is expected to start.
@@ -169,31 +191,21 @@ impl TileFinder {
         let linear = (count(gap.low.0, tile), count(gap.low.0, gap.high.0));
         let prior = self.prior.as_ref();
         let share = prior.and_then(|prior| prior.between(gap.low.0, tile, gap.high.0));
-        gap.low.1.saturating_add(scaled(gap.bytes(), share.unwrap_or(linear)))
-    }
-
-    /// Moves a block out of what has been searched: forward where there is room, else backward.
-    fn unsearched(&self, mut block: Range<u64>, inside: Range<u64>) -> Range<u64> {
-        let length = block.end - block.start;
-        for range in &self.searched {
-            if range.contains(&block.start) {
-                block = range.end..range.end.saturating_add(length);
-            } else if range.start > block.start && range.start < block.end {
-                block.end = range.start.saturating_add(SOT_LENGTH);
-            }
+        let even = gap.low.1.saturating_add(scaled(gap.bytes(), share.unwrap_or(linear)));
+        // neighbours are alike: every other time from the nearer side by the length found there,
+        // since a straight line through uneven lengths misses on the same side again and again
+        if share.is_some() || self.target.1 % 2 == 1 {
+            return even;
         }
-        block.end = block.end.min(inside.end);
-        if block.start.saturating_add(SOT_LENGTH) < block.end {
-            return block;
-        }
-        // nothing is left above: the last gap below
-        let mut end = inside.end;
-        for range in self.searched.iter().rev() {
-            if range.contains(&end.saturating_sub(1)) {
-                end = range.start;
-            }
-        }
-        end.saturating_sub(length).max(inside.start)..end.saturating_add(SOT_LENGTH)
+        let (below, above) = (linear.0, linear.1 - linear.0);
+        let local = if below <= above {
+            let part = gap.low.0.checked_sub(1).and_then(|tile| self.parts.get(&tile));
+            part.map(|part| gap.low.1.saturating_add(u64::from(part.length) * below))
+        } else {
+            let part = self.parts.get(&gap.high.0);
+            part.map(|part| gap.high.1.saturating_sub(u64::from(part.length) * above))
+        };
+        local.filter(|at| (gap.low.1..gap.high.1).contains(at)).unwrap_or(even)
     }
 }
 
