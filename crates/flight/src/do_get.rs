@@ -40,16 +40,7 @@ pub(crate) type Rows = BoxStream<'static, Result<FlightData, Status>>;
 impl CubeFlight {
     pub(crate) async fn get(&self, ticket: Ticket) -> Result<Response<Rows>, Status> {
         let trailers = Trailers::begin();
-        let redeemed = match decode_ticket(&ticket.ticket).map_err(|error| from_request(&error)) {
-            Ok(Redeemed::Cube { request, product_ids }) => {
-                self.cube(&request, product_ids.as_deref(), &trailers).await
-            }
-            Ok(Redeemed::Tlm(query)) => match Query::from_wire(&query) {
-                Ok(query) => self.records(query, &trailers).await,
-                Err(status) => Err(status),
-            },
-            Err(status) => Err(status),
-        };
+        let redeemed = self.redeem(&ticket, &trailers).await;
         let (schema, rows) = redeemed.map_err(|status| trailers.failed(status))?;
         let first = stream::once(async move { Ok(encode_schema(&schema)) });
         // An error ends the stream: nothing may follow it.
@@ -60,6 +51,19 @@ impl CubeFlight {
         let mut response = Response::new(all.boxed());
         response.extensions_mut().insert(trailers);
         Ok(response)
+    }
+
+    async fn redeem(
+        &self,
+        ticket: &Ticket,
+        trailers: &Trailers,
+    ) -> Result<(SchemaRef, Rows), Status> {
+        match decode_ticket(&ticket.ticket).map_err(|error| from_request(&error))? {
+            Redeemed::Cube { request, product_ids } => {
+                self.cube(&request, product_ids.as_deref(), trailers).await
+            }
+            Redeemed::Tlm(query) => self.records(Query::from_wire(&query)?, trailers).await,
+        }
     }
 
     async fn cube(

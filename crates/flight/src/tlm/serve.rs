@@ -80,6 +80,7 @@ impl CubeFlight {
     ) -> Result<(SchemaRef, Rows), Status> {
         let schema = Arc::new(query.schema());
         let index = self.engine().index().clone();
+        // Of the whole selection only the products are kept; the stream reads some of them at a time.
         let mut products: Vec<ProductId> = Vec::new();
         for record in source::records(&index, &query, &[], Detail::Tlm).await? {
             if products.last() != Some(&record.product) {
