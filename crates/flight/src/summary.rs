@@ -29,6 +29,8 @@ pub fn wire_summary(resolved: &Resolved) -> v1::PlanSummary {
         header_requests: summary.header_requests,
         assets_without_index: small(summary.assets_without_index),
         row_blocks: u32::from(layout.blocks),
+        estimated_requests: summary.estimated_requests,
+        estimated_bytes: summary.estimated_bytes,
     }
 }
 

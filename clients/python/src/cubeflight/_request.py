@@ -93,6 +93,8 @@ _INTEGERS = {
     "bytes",
     "header_requests",
     "assets_without_index",
+    "estimated_requests",
+    "estimated_bytes",
     "row_blocks",
 }
 

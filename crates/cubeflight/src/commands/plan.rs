@@ -28,6 +28,8 @@ struct PlanJson {
     bytes: u64,
     header_requests: u64,
     assets_without_index: u32,
+    estimated_requests: u64,
+    estimated_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     reads: Option<Vec<ReadJson>>,
 }
@@ -88,6 +90,8 @@ impl From<v1::PlanSummary> for PlanJson {
             bytes: summary.bytes,
             header_requests: summary.header_requests,
             assets_without_index: summary.assets_without_index,
+            estimated_requests: summary.estimated_requests,
+            estimated_bytes: summary.estimated_bytes,
             reads: None,
         }
     }
@@ -126,7 +130,12 @@ impl PlanJson {
             self.bytes as f64 / 1e6
         ));
         if self.assets_without_index > 0 {
-            lines.push(format!("{} assets are scanned first", self.assets_without_index));
+            lines.push(format!(
+                "{} assets have no record: about {} requests and {:.1} MB more",
+                self.assets_without_index,
+                self.estimated_requests,
+                self.estimated_bytes as f64 / 1e6
+            ));
         }
         for missing in &self.missing {
             lines.push(format!("left out: {} ({}): {}", missing.id, missing.code, missing.reason));
