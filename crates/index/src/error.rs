@@ -32,6 +32,12 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// An index of an owner without a name.
+    #[error("the owner of an index has no name; give one")]
+    NoOwner,
+    /// Another reader of the same file met this.
+    #[error(transparent)]
+    Shared(std::sync::Arc<Self>),
     /// The object store failed.
     #[error(transparent)]
     Storage(#[from] cubeflight_storage::Error),
@@ -48,7 +54,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// Every code that [`Self::code`] can give for this crate's own errors.
-    pub const CODES: &[&str] = &["CF-IDX-001", "CF-IDX-002", "CF-IDX-003", "CF-IDX-004"];
+    pub const CODES: &[&str] =
+        &["CF-IDX-001", "CF-IDX-002", "CF-IDX-003", "CF-IDX-004", "CF-IDX-005"];
 
     /// Stable code.
     #[must_use]
@@ -58,6 +65,8 @@ impl Error {
             Self::BadPeerFile { .. } => "CF-IDX-002",
             Self::Write { .. } => "CF-IDX-003",
             Self::Task { .. } => "CF-IDX-004",
+            Self::NoOwner => "CF-IDX-005",
+            Self::Shared(error) => error.code(),
             Self::Storage(error) => error.code(),
             Self::Jp2(error) => error.code(),
             Self::Tlm(error) => error.code(),
@@ -67,6 +76,24 @@ impl Error {
     /// Whether trying again later may help.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Storage(error) if error.is_transient())
+        match self {
+            Self::Storage(error) => error.is_transient(),
+            Self::Shared(error) => error.is_transient(),
+            _ => false,
+        }
+    }
+
+    /// Whether an index file went away while it was read.
+    pub(crate) fn is_vanished(&self) -> bool {
+        match self {
+            Self::Storage(error) => error.is_not_found(),
+            Self::Shared(error) => error.is_vanished(),
+            _ => false,
+        }
+    }
+
+    /// The error that several waited for; its only holder gets it as it is.
+    pub(crate) fn shared(self: std::sync::Arc<Self>) -> Self {
+        std::sync::Arc::try_unwrap(self).unwrap_or_else(Self::Shared)
     }
 }

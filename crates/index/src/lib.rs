@@ -1,22 +1,30 @@
 //! The index: TLM records in Parquet files on object storage.
 //!
-//! Files lie at `v1/<collection>/<MGRS tile>/<UUIDv7>.parquet` below the index root and are only
-//! ever created, never changed: the listing is the manifest. Where two files hold a record of the
-//! same file state (asset, size, ETag), the newer file wins. Any number of writers may write at the
-//! same time.
+//! Files lie at `v1/<collection>/<MGRS tile>/<UUIDv7>-<bytes>.parquet` below the index root and are
+//! only ever created, never changed: the listing is the manifest. Records of one file state (store,
+//! key, size, ETag) complete each other, the newest first. Any number of writers, readers and
+//! compactions may work at the same time. `docs/index-format.md` describes the files.
 
 #![forbid(unsafe_code)]
 
+mod cache;
+mod compact;
 mod error;
+mod files;
 mod guard;
 mod indexer;
+mod info;
+mod merge;
 mod peer;
 mod scan;
 mod store;
 mod table;
 
+pub use cache::CacheOptions;
+pub use compact::Compaction;
 pub use error::{Error, Result};
 pub use indexer::{Candidate, IndexOptions, Refusal, Report, build, candidates};
+pub use info::TableInfo;
 pub use peer::{PeerRow, read_peer, write_peer};
 pub use scan::{MAX_WHOLE_READ, scan_asset, scan_file, scan_header};
-pub use store::{Index, Selection};
+pub use store::{Detail, Index, Selection};

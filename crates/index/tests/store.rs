@@ -154,7 +154,7 @@ async fn a_damaged_index_file_is_named() {
     let good = fs::read(&file).unwrap();
     let check = async |bytes: &[u8], what: &str| {
         fs::write(&file, bytes).unwrap();
-        let error = read(&setup.index).await.unwrap_err();
+        let error = read(&setup.index_again()).await.unwrap_err();
         assert_eq!(error.code(), "CF-IDX-001", "{what}: {error}");
         assert!(error.to_string().contains(file.file_name().unwrap().to_str().unwrap()));
     };
@@ -177,7 +177,7 @@ async fn a_damaged_index_file_is_named() {
             let mut bytes = good.clone();
             bytes[at] ^= bits;
             fs::write(&file, &bytes).unwrap();
-            if let Err(error) = read(&setup.index).await {
+            if let Err(error) = read(&setup.index_again()).await {
                 assert_eq!(error.code(), "CF-IDX-001", "byte {at}: {error}");
             }
         }
