@@ -57,6 +57,7 @@ impl ArchiveListing {
                 href: self.root.href(&object.location),
                 size: Some(object.size),
                 etag: object.e_tag.clone(),
+                checksum: None,
             };
             assets.insert(key.asset, asset);
         }

@@ -164,7 +164,9 @@ fn read_product(item: &Item, id: &ProductId) -> Result<Product, Refusal> {
             place.get_or_insert((found.product_prefix, found.granule));
         }
         let size = asset.additional_fields.get("file:size").and_then(Value::as_u64);
-        assets.insert(asset_id, AssetRef { href: href.to_owned(), size, etag: None });
+        let checksum = string(&asset.additional_fields, "file:checksum").map(str::to_owned);
+        let asset = AssetRef { href: href.to_owned(), size, etag: None, checksum };
+        assets.insert(asset_id, asset);
     }
     if assets.is_empty() {
         return Err(("no_assets", "no asset of media type image/jp2 is a band or mask".to_owned()));
@@ -315,6 +317,11 @@ fn derive_masks(
     });
     for mask in masks {
         let href = || safe::asset_key(prefix, granule, id, mask);
-        assets.entry(mask).or_insert_with(|| AssetRef { href: href(), size: None, etag: None });
+        assets.entry(mask).or_insert_with(|| AssetRef {
+            href: href(),
+            size: None,
+            etag: None,
+            checksum: None,
+        });
     }
 }

@@ -128,6 +128,9 @@ pub struct AssetRef {
     pub size: Option<u64>,
     /// ETag of the store.
     pub etag: Option<String>,
+    /// Checksum of the file as multihash in hexadecimal digits (`1620…` SHA3-256, `d50110…` MD5),
+    /// as the STAC extension `file` has it.
+    pub checksum: Option<String>,
 }
 
 /// What is known about a product without reading pixels; `None` is unknown.

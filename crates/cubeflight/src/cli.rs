@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands::tlm::{InjectArgs, VerifyArgs};
+
 /// Sentinel-2 time series over Arrow Flight, read straight from JPEG 2000 files by byte range.
 #[derive(Debug, Parser)]
 #[command(name = "cubeflight", version, arg_required_else_help = true)]
@@ -301,6 +303,17 @@ pub(crate) enum TlmCommand {
     Export(TlmArgs),
     /// Add the records of a table of jp2io to the index
     Import(TlmArgs),
+    /// Write a copy of a JP2 file with a TLM in its main header
+    ///
+    /// GDAL and everything else that reads by OpenJPEG 2.5.3 or later then finds a tile by one
+    /// read. All other bytes are copied; see docs/tlm-tools.md.
+    Inject(InjectArgs),
+    /// Compare the records of a tile with the files they describe
+    ///
+    /// Sizes, and the tile-parts that stand where the record says; with --full all of each file
+    /// is read, scanned anew, and compared with its checksum where the catalogue has one. Ends
+    /// with 1 where anything disagrees, after a list of it.
+    Verify(VerifyArgs),
 }
 
 #[derive(Debug, Args)]

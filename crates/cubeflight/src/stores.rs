@@ -20,7 +20,8 @@ pub(crate) fn engine(args: &StoreArgs, config: EngineConfig) -> Result<Engine, C
     Ok(Engine::new(archive, index, catalog, config)?)
 }
 
-fn catalog(
+/// The catalogue that `choice` names, see [`StoreArgs::catalog`].
+pub(crate) fn catalog(
     choice: Option<&str>,
     archive: &Root,
     index: &Index,

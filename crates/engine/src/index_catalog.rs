@@ -103,6 +103,7 @@ impl Catalog for IndexCatalog {
                 href: self.archive.href(&join(base, &record.key)),
                 size: Some(record.size),
                 etag: record.etag.clone(),
+                checksum: None,
             };
             product.assets.insert(record.asset, asset);
         }

@@ -296,6 +296,15 @@ pub enum Error {
         /// The operating system's message.
         message: String,
     },
+    /// A TLM was to be put into a file that has one.
+    #[error("the file has a TLM already; it needs no other, read it as it is")]
+    HasTlm,
+    /// A TLM cannot be put into this file.
+    #[error("no TLM can be put into this file: {reason}; index it instead")]
+    CannotInject {
+        /// Why.
+        reason: &'static str,
+    },
 }
 
 impl Error {
@@ -327,6 +336,8 @@ impl Error {
         "CF-JP2-024",
         "CF-JP2-025",
         "CF-JP2-026",
+        "CF-JP2-027",
+        "CF-JP2-028",
     ];
 
     /// The stable code of this error.
@@ -358,6 +369,8 @@ impl Error {
             Self::Encoder { .. } => "CF-JP2-024",
             Self::Assemble { .. } => "CF-JP2-025",
             Self::Write { .. } => "CF-JP2-026",
+            Self::HasTlm => "CF-JP2-027",
+            Self::CannotInject { .. } => "CF-JP2-028",
         }
     }
 }
@@ -371,6 +384,6 @@ mod tests {
         for (number, code) in (1..).zip(Error::CODES) {
             assert_eq!(*code, format!("CF-JP2-{number:03}"));
         }
-        assert_eq!(Error::CODES.last(), Some(&Error::Write { message: String::new() }.code()));
+        assert_eq!(Error::CODES.last(), Some(&Error::CannotInject { reason: "" }.code()));
     }
 }

@@ -13,6 +13,8 @@
 //!   costs one small read. [`scan_bytes`] is the same for a file in memory. The result is a
 //!   [`Structure`]: [`BoxInfo`]s, the [`MainHeader`], [`TilePart`]s with packet lengths. Lengths,
 //!   part numbers, packet sums and packet counts are checked on the way.
+//! - [`TileFinder`] finds the tile-parts of a few tiles in a file that has not been scanned, by a
+//!   few reads instead of one for each tile-part.
 //! - [`Siz`] and [`Rect`] are the *reference grid*: tiles, what an area meets; [`packet_count`]
 //!   knows that precincts are anchored at the canvas origin, so that tiles of one size have
 //!   different numbers of packets.
@@ -24,7 +26,8 @@
 //!   ([`decoder_scratch_bytes`]). Any coding that cannot be spliced can be decoded whole.
 //! - [`Image`] copies samples out, clamped, into `u8` or `u16` rows, or packs a mask of up to eight
 //!   components into bytes of flags.
-//! - [`tlm_segment`] and [`parse_tlm_segment`] write and read tile-part length segments, and
+//! - [`tlm_segment`] and [`parse_tlm_segment`] write and read tile-part length segments,
+//!   [`inject_tlm`] puts them into a file, and
 //!   [`describe`] gives everything as a serialisable document.
 //! - With the feature `encode`, the module `encode` writes files coded as ESA codes Sentinel-2.
 //!
@@ -50,6 +53,7 @@ mod find;
 mod geometry;
 mod header;
 mod image;
+mod inject;
 mod marker;
 mod memory;
 #[allow(unsafe_code)]
@@ -70,6 +74,7 @@ pub use header::{
     Progression, Qcc, Qcd, Segment, Siz,
 };
 pub use image::{DecodeOptions, Image, decode};
+pub use inject::{Injected, inject_tlm};
 pub use marker::Marker;
 pub use memory::decoder_scratch_bytes;
 pub use scan::{

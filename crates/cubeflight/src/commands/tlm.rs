@@ -1,4 +1,7 @@
-//! `cubeflight tlm`: the peer's table format.
+//! `cubeflight tlm`: the peer's table format, and tools for files and records.
+
+mod inject;
+mod verify;
 
 use std::str::FromStr;
 
@@ -6,6 +9,8 @@ use cubeflight_index::{Index, Selection, read_peer, write_peer};
 use cubeflight_sentinel2::{Level, MgrsTile};
 use cubeflight_storage::{Options, Root};
 
+pub(crate) use self::inject::InjectArgs;
+pub(crate) use self::verify::VerifyArgs;
 use crate::cli::{TlmArgs, TlmCommand};
 use crate::commands::print;
 use crate::error::CliError;
@@ -14,6 +19,8 @@ pub(crate) async fn run(command: TlmCommand) -> Result<(), CliError> {
     match command {
         TlmCommand::Export(args) => export(args).await,
         TlmCommand::Import(args) => import(args).await,
+        TlmCommand::Inject(args) => inject::run(args).await,
+        TlmCommand::Verify(args) => verify::run(args).await,
     }
 }
 

@@ -31,6 +31,8 @@ pub const TABLE: &[Entry] = &[
     entry("CF-JP2-024", Class::Internal, "The encoder failed.", "report it with the parameters"),
     entry("CF-JP2-025", Class::Internal, "Encoded tiles do not make up their file.", "report it with the parameters"),
     entry("CF-JP2-026", Class::ResourceExhausted, "The encoded file could not be written.", "make room on the disk, or write elsewhere"),
+    entry("CF-JP2-027", Class::FailedPrecondition, "The file has a TLM already.", "read it as it is"),
+    entry("CF-JP2-028", Class::FailedPrecondition, "No TLM can be put into this file.", "index the file instead"),
     entry("CF-S2-001", Class::InvalidArgument, "Not the form of an MGRS tile name.", "name a tile such as 33TVN"),
     entry("CF-S2-002", Class::InvalidArgument, "No such MGRS tile.", "look the tile up on a map of the Sentinel-2 tiling grid"),
     entry("CF-S2-003", Class::InvalidArgument, "Not a resolution.", "use 10m, 20m or 60m"),
