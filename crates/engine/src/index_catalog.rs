@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cubeflight_catalog::{AssetRef, Catalog, Found, Product, ProductMetadata, Query};
-use cubeflight_index::{Index, Selection};
+use cubeflight_index::{Detail, Index, Selection};
 use cubeflight_sentinel2::safe;
 use cubeflight_storage::{Path, Root};
 use tokio::sync::OnceCell;
@@ -72,7 +72,12 @@ impl IndexCatalog {
 #[async_trait]
 impl Catalog for IndexCatalog {
     async fn search(&self, query: &Query) -> cubeflight_catalog::Result<Found> {
-        let selection = Selection { products: query.product_ids.clone(), ..Selection::default() };
+        let selection = Selection {
+            products: query.product_ids.clone(),
+            time: Some(query.time),
+            detail: Detail::Tlm,
+            ..Selection::default()
+        };
         let records =
             self.index.records(query.level, query.tile, &selection).await.map_err(|error| {
                 match error {

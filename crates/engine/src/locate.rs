@@ -158,9 +158,8 @@ fn record_of(
 ) -> cubeflight_index::Result<TlmRecord> {
     let mut parts: Vec<_> = found.tile_parts.iter().collect();
     parts.sort_by_key(|part| part.offset);
-    let has_packets = |tile: &u16| {
-        parts.iter().any(|part| part.tile == *tile && part.packet_lengths.is_some())
-    };
+    let has_packets =
+        |tile: &u16| parts.iter().any(|part| part.tile == *tile && part.packet_lengths.is_some());
     let with_packets = !found.from_tlm && wanted.tiles.iter().all(has_packets);
     if with_packets {
         parts.retain(|part| part.packet_lengths.is_some());

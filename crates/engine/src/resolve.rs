@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cubeflight_catalog::{AssetRef, Found, Omitted, Product, Query, TimeStep, resolve_steps};
-use cubeflight_index::Selection;
+use cubeflight_index::{Detail, Selection};
 use cubeflight_plan::{
     Column, ColumnSource, Fault, Layout, LayoutRequest, Plan, Step, StepMetadata, Unindexed,
 };
@@ -100,6 +100,8 @@ impl Engine {
         let selection = Selection {
             products: steps.iter().map(|step| step.product.id.clone()).collect(),
             assets: request.assets.clone(),
+            detail: Detail::Tlm,
+            ..Selection::default()
         };
         for record in self.index.records(request.level, request.tile, &selection).await? {
             records.entry((record.product.clone(), record.asset)).or_default().push(record);
@@ -173,9 +175,8 @@ fn source(
     };
     let candidates = records.get(&(product.id.clone(), column.asset));
     // A record of another file state is stale: its offsets belong to another file.
-    let current = candidates.and_then(|candidates| {
-        candidates.iter().rev().find(|record| describes(record, file))
-    });
+    let current = candidates
+        .and_then(|candidates| candidates.iter().rev().find(|record| describes(record, file)));
     match current {
         Some(record) => {
             ColumnSource::Indexed { href: file.href.clone(), record: Arc::clone(record) }

@@ -45,8 +45,12 @@ impl Index {
     ) -> Result<Compaction> {
         let folder = self.folder(level, tile);
         self.files.caches.outdated(&folder.path);
-        let mut done =
-            self.reading(&folder, async |live| self.rewrite(&folder, &live).await).await?;
+        let mut done = self
+            .reading(&folder, |live| {
+                let folder = &folder;
+                Box::pin(async move { self.rewrite(folder, &live).await })
+            })
+            .await?;
         self.files.caches.outdated(&folder.path);
         done.removed = self.remove_replaced(&folder, grace).await?;
         self.files.caches.outdated(&folder.path);

@@ -38,6 +38,28 @@ pub enum Error {
     /// Another reader of the same file met this.
     #[error(transparent)]
     Shared(std::sync::Arc<Self>),
+    /// A name of a list that is neither an image nor a product.
+    #[error("{text:?} names neither a JP2 image of a product nor a .SAFE folder")]
+    NotAnImage {
+        /// The name, shortened.
+        text: String,
+    },
+    /// A product that cannot be indexed as a whole.
+    #[error("product {id} cannot be indexed: {reason}")]
+    Product {
+        /// The product, or the name of what stands for it.
+        id: String,
+        /// Why.
+        reason: String,
+    },
+    /// Folders within folders without end.
+    #[error("{path} lies more than {limit} folders deep; is there a link that leads back up?")]
+    TooDeep {
+        /// The folder.
+        path: String,
+        /// Levels that are looked into.
+        limit: usize,
+    },
     /// The object store failed.
     #[error(transparent)]
     Storage(#[from] cubeflight_storage::Error),
@@ -54,8 +76,16 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// Every code that [`Self::code`] can give for this crate's own errors.
-    pub const CODES: &[&str] =
-        &["CF-IDX-001", "CF-IDX-002", "CF-IDX-003", "CF-IDX-004", "CF-IDX-005"];
+    pub const CODES: &[&str] = &[
+        "CF-IDX-001",
+        "CF-IDX-002",
+        "CF-IDX-003",
+        "CF-IDX-004",
+        "CF-IDX-005",
+        "CF-IDX-020",
+        "CF-IDX-021",
+        "CF-IDX-022",
+    ];
 
     /// Stable code.
     #[must_use]
@@ -67,6 +97,9 @@ impl Error {
             Self::Task { .. } => "CF-IDX-004",
             Self::NoOwner => "CF-IDX-005",
             Self::Shared(error) => error.code(),
+            Self::NotAnImage { .. } => "CF-IDX-020",
+            Self::Product { .. } => "CF-IDX-021",
+            Self::TooDeep { .. } => "CF-IDX-022",
             Self::Storage(error) => error.code(),
             Self::Jp2(error) => error.code(),
             Self::Tlm(error) => error.code(),

@@ -84,6 +84,8 @@ impl Files {
             let footer = footer.await.map_err(|error: Arc<Error>| error.shared())?;
             Ok((file.clone(), footer))
         });
+        // collected: the compiler cannot see that a closure over borrows may change threads
+        let footers: Vec<_> = footers.collect();
         futures::stream::iter(footers).buffered(READS).try_collect().await
     }
 
@@ -222,6 +224,7 @@ impl Files {
             let body = self.get(path, range.clone()).await?;
             Ok::<_, Error>((range.start, body))
         });
+        let reads: Vec<_> = reads.collect();
         let mut bodies: Vec<(u64, Bytes)> =
             futures::stream::iter(reads).buffered(READS).try_collect().await?;
         bodies.extend(footer.whole.clone().map(|whole| (0, whole)));

@@ -67,7 +67,8 @@ impl Index {
     /// Store failures and unreadable index files.
     pub async fn table(&self, level: Level, tile: MgrsTile) -> Result<TableInfo> {
         let folder = self.folder(level, tile);
-        self.reading(&folder, async |live| self.info(&folder, &live).await).await
+        let folder = &folder;
+        self.reading(folder, |live| Box::pin(async move { self.info(folder, &live).await })).await
     }
 
     async fn info(&self, folder: &Folder, live: &[Open]) -> Result<TableInfo> {

@@ -23,8 +23,11 @@ mod table;
 pub use cache::CacheOptions;
 pub use compact::Compaction;
 pub use error::{Error, Result};
-pub use indexer::{Candidate, IndexOptions, Refusal, Report, build, candidates};
+pub use indexer::{
+    Assets, Candidate, Failure, Found, IndexOptions, Indexer, Line, Progress, Report, Scope, Shard,
+    Skipped, Source, Tally, archive_listing, build, candidates, listed,
+};
 pub use info::TableInfo;
 pub use peer::{PeerRow, read_peer, write_peer};
-pub use scan::{MAX_WHOLE_READ, scan_asset, scan_file, scan_header};
+pub use scan::{MAX_WHOLE_READ, ScanDetail, scan_asset, scan_asset_with, scan_file, scan_header};
 pub use store::{Detail, Index, Selection};

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use cubeflight_sentinel2::{AssetId, Level, MgrsTile, ProductId, TimeRange};
 use cubeflight_storage::{Path, Root};
 use cubeflight_tlm::TlmRecord;
+use futures::future::BoxFuture;
 use object_store::{PutMode, PutOptions, PutPayload};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -175,7 +176,10 @@ impl Index {
             Detail::Packets => Columns::Packets,
         };
         let blocks = self
-            .reading(&folder, async |live| self.files.rows(&folder, &live, &want, columns).await)
+            .reading(&folder, |live| {
+                let (files, folder, want) = (&self.files, &folder, &want);
+                Box::pin(async move { files.rows(folder, &live, want, columns).await })
+            })
             .await?;
         let rows = blocks.iter().flat_map(|rows| rows.iter());
         let rows: Vec<Row> = rows.filter(|row| selection.admits(&row.record)).cloned().collect();
@@ -184,10 +188,11 @@ impl Index {
 
     /// Runs `read` over the files of a table whose records count, and again with a new listing
     /// where one of them was removed meanwhile.
-    pub(crate) async fn reading<T>(
+    pub(crate) async fn reading<'a, T>(
         &self,
         folder: &Folder,
-        read: impl AsyncFn(Vec<Open>) -> Result<T>,
+        // boxed, because nothing says that the future of an async closure can change threads
+        read: impl Fn(Vec<Open>) -> BoxFuture<'a, Result<T>> + Sync,
     ) -> Result<T> {
         let mut restarts = 0;
         loop {

@@ -4,7 +4,8 @@
 //! store is decorated, from the outside in, by
 //!
 //! 1. retry: the only retries there are, the provider's own being off ([`RetryPolicy`]);
-//! 2. limit: at most [`Options::max_connections`] requests in flight, none held during a backoff;
+//! 2. limit: connections and requests a minute of the credential ([`Limits`], shared by all roots
+//!    that use it); every attempt counts, none is held during a backoff;
 //! 3. metrics: every attempt counted ([`Counters`]), and on request logged ([`RequestLog`]).
 //!
 //! Hrefs of catalogues are untrusted: [`Root::resolve`] turns one into a path only if it lies
@@ -16,6 +17,7 @@
 
 mod connector;
 mod error;
+mod limit;
 mod location;
 mod metrics;
 mod options;
@@ -26,9 +28,10 @@ mod root;
 mod tests;
 
 pub use error::{Error, Result};
+pub use limit::Limits;
 pub use metrics::{Counters, LoggedRequest, Method, RequestLog};
 pub use object_store::path::Path;
 pub use object_store::{ObjectMeta, ObjectStore};
-pub use options::{Credentials, Options};
+pub use options::{Credentials, Options, StoreProfile};
 pub use retry::{RetryPolicy, is_transient};
 pub use root::{Root, open_file};

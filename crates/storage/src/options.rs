@@ -1,12 +1,14 @@
 //! How roots are opened.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::limit::Limits;
 use crate::metrics::RequestLog;
 use crate::retry::RetryPolicy;
-use crate::{Result, profile};
+use crate::{Error, Result, profile};
 
 /// How roots are opened. The default reads nothing from the environment.
 #[derive(Debug, Clone)]
@@ -18,8 +20,16 @@ pub struct Options {
     pub region: Option<String>,
     /// Whose account; a bucket cannot be opened without.
     pub credentials: Option<Credentials>,
-    /// Requests in flight at a time, per root.
+    /// Requests in flight at a time.
     pub max_connections: usize,
+    /// Requests a minute, repeats and pages of listings included; `None` is no limit. Local
+    /// directories have none.
+    pub requests_per_minute: Option<u32>,
+    /// Requests at once, before the rate holds; of no meaning without a rate.
+    pub burst: u32,
+    /// Limits that are shared with other roots, in place of the three above; see
+    /// [`Options::share_limits`]. Local directories take no part.
+    pub limits: Option<Limits>,
     /// When a failed request is sent again.
     pub retry: RetryPolicy,
     /// From sending one request to the last byte of its body.
@@ -41,6 +51,9 @@ impl Default for Options {
             region: None,
             credentials: None,
             max_connections: 16,
+            requests_per_minute: None,
+            burst: 1,
+            limits: None,
             retry: RetryPolicy::default(),
             request_timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(10),
@@ -57,6 +70,21 @@ impl Options {
     /// Fails when a named profile does not exist or holds half a key pair.
     pub fn from_env() -> Result<Self> {
         profile::from_variables(|name| std::env::var(name).ok())
+    }
+
+    /// Makes all roots that are opened with these options, or with clones of them, share one set
+    /// of limits, as one credential has one.
+    ///
+    /// # Errors
+    /// A limit of 0.
+    pub fn share_limits(&mut self) -> Result<()> {
+        self.limits = Some(self.new_limits()?);
+        Ok(())
+    }
+
+    /// Limits of their own.
+    pub(crate) fn new_limits(&self) -> Result<Limits> {
+        Limits::new(self.max_connections, self.requests_per_minute, self.burst)
     }
 }
 
@@ -100,5 +128,66 @@ impl fmt::Debug for Credentials {
             Self::Anonymous => f.write_str("Anonymous"),
             Self::Ambient => f.write_str("Ambient"),
         }
+    }
+}
+
+/// What is known of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum StoreProfile {
+    /// Nothing: the defaults of [`Options`].
+    #[default]
+    None,
+    /// The Copernicus Data Space Ecosystem, general users: 4 connections and 2,000 requests a
+    /// minute with a burst of 200 for each credential; 403 means load.
+    Cdse,
+}
+
+impl StoreProfile {
+    /// Sets what the profile knows.
+    pub fn apply(self, options: &mut Options) {
+        match self {
+            Self::None => (),
+            Self::Cdse => {
+                options.max_connections = 4;
+                options.requests_per_minute = Some(2_000);
+                options.burst = 200;
+                options.retry.retry_forbidden = true;
+            }
+        }
+    }
+}
+
+impl FromStr for StoreProfile {
+    type Err = Error;
+
+    /// `none` or `cdse`.
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "none" => Ok(Self::None),
+            "cdse" => Ok(Self::Cdse),
+            _ => {
+                let reason = format!("store profile {text:?} is neither none nor cdse");
+                Err(Error::BadOption { reason })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_by_name() {
+        let mut options = Options::default();
+        "none".parse::<StoreProfile>().unwrap().apply(&mut options);
+        assert_eq!((options.max_connections, options.requests_per_minute), (16, None));
+        "cdse".parse::<StoreProfile>().unwrap().apply(&mut options);
+        assert_eq!((options.max_connections, options.requests_per_minute), (4, Some(2_000)));
+        assert_eq!((options.burst, options.retry.retry_forbidden), (200, true));
+        options.share_limits().unwrap();
+        assert_eq!(options.limits.unwrap().max_connections(), 4);
+        assert_eq!("CDSE".parse::<StoreProfile>().unwrap_err().code(), "CF-STO-012");
     }
 }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::aws::AmazonS3Builder;
-use object_store::limit::LimitStore;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ClientOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 use url::Url;
 
 use crate::connector::Connector;
+use crate::limit::{Limit, Limits};
 use crate::location::{Base, Location};
 use crate::metrics::{Counters, Counts, Metrics};
 use crate::retry::Retry;
@@ -33,7 +33,11 @@ struct Inner {
     store: Arc<dyn ObjectStore>,
     counts: Arc<Counts>,
     mappings: Vec<Mapping>,
+    max_connections: usize,
 }
+
+/// Files of a local directory that are read side by side, whatever the limits of the credential.
+const LOCAL_READS: usize = 16;
 
 /// Hrefs under `from` are the paths under `to`.
 #[derive(Debug)]
@@ -224,9 +228,6 @@ impl Root {
         options: &Options,
         paged: bool,
     ) -> Result<Self> {
-        if options.max_connections == 0 {
-            return Err(Error::BadOption { reason: "max_connections is 0".to_owned() });
-        }
         for alias in &options.aliases {
             mappings.push(mapping(alias, &prefix)?);
         }
@@ -239,10 +240,26 @@ impl Root {
         let local = base_url.starts_with("file:");
         let counts = Arc::new(Counts::default());
         let metrics = Metrics::new(store, Arc::clone(&counts), options.request_log.clone());
-        let limit = Arc::new(LimitStore::new(metrics, options.max_connections));
+        let limits = match &options.limits {
+            // a disk is no service: it has no credential whose limits it could share
+            _ if local => Limits::new(options.max_connections.max(LOCAL_READS), None, 1)?,
+            Some(shared) => shared.clone(),
+            None => options.new_limits()?,
+        };
+        let max_connections = limits.max_connections();
+        let limit = Arc::new(Limit::new(metrics, limits));
         let retry = Retry::new(limit, options.retry.clone(), Arc::clone(&counts), paged);
         let store = Arc::new(retry);
-        Ok(Self(Arc::new(Inner { url, base_url, local, prefix, store, counts, mappings })))
+        Ok(Self(Arc::new(Inner {
+            url,
+            base_url,
+            local,
+            prefix,
+            store,
+            counts,
+            mappings,
+            max_connections,
+        })))
     }
 
     /// The location, normalised: no trailing slash, local paths absolute.
@@ -253,6 +270,16 @@ impl Root {
     /// The bucket, `s3://eodata`, whatever service it is asked from; `None` for a local directory.
     pub fn name(&self) -> Option<&str> {
         (!self.0.local).then(|| self.0.base_url.trim_end_matches('/'))
+    }
+
+    /// Whether it is a local directory.
+    pub fn is_local(&self) -> bool {
+        self.0.local
+    }
+
+    /// Requests in flight at a time; other roots may share them.
+    pub fn max_connections(&self) -> usize {
+        self.0.max_connections
     }
 
     /// The decorated store, rooted at the bucket or the local directory.

@@ -7,7 +7,7 @@ use arrow_flight::{Criteria, FlightData, FlightDescriptor, FlightEndpoint, Fligh
 use arrow_schema::SchemaRef;
 use chrono::SecondsFormat;
 use cubeflight_batch::encode_row;
-use cubeflight_index::Index;
+use cubeflight_index::{Detail, Index, TableInfo};
 use cubeflight_proto::decode_filter;
 use cubeflight_sentinel2::{Level, MgrsTile, ProductId};
 use futures::{StreamExt, stream};
@@ -16,7 +16,7 @@ use tonic::{Response, Status};
 
 use super::Query;
 use super::rows::{Row, batch, next_message};
-use super::source::{self, Detail, TableInfo};
+use super::source;
 use crate::CubeFlight;
 use crate::do_get::Rows;
 use crate::service::Items;

@@ -79,6 +79,9 @@ pub const TABLE: &[Entry] = &[
     entry("CF-IDX-002", Class::InvalidArgument, "Not a table of the peer's index format.", "give a Parquet file with product_id, band_id, path and index"),
     entry("CF-IDX-003", Class::Internal, "An index table cannot be written.", "report it with the message"),
     entry("CF-IDX-004", Class::Internal, "An index task ended early.", "run the command again"),
+    entry("CF-IDX-020", Class::InvalidArgument, "A name of a list is neither an image nor a product.", "name one JP2 or .SAFE folder a line, by key or href"),
+    entry("CF-IDX-021", Class::DataLoss, "A product cannot be indexed as a whole.", "look into its folder"),
+    entry("CF-IDX-022", Class::FailedPrecondition, "Folders of the archive are nested too deep.", "look for a symbolic link that leads back up"),
     entry("CF-CAT-001", Class::Unavailable, "The catalogue cannot be read.", "see the message for what the store said"),
     entry("CF-CAT-002", Class::FailedPrecondition, "Folders of the archive are nested too deep.", "look for a symbolic link that leads back up"),
     entry("CF-CAT-003", Class::Unavailable, "The catalogue failed.", "see the message for what it said"),
@@ -122,4 +125,6 @@ pub const TABLE: &[Entry] = &[
     entry("CF-CLI-004", Class::Unavailable, "The server cannot be reached.", "check the address and that the server runs"),
     entry("CF-CLI-005", Class::DataLoss, "The stream of a server does not hold what was promised.", "try again, and report it if it happens again"),
     entry("CF-CLI-006", Class::InvalidArgument, "The data do not fit the output format.", "use .npz, which takes everything"),
+    entry("CF-CLI-020", Class::DataLoss, "Some files could not be indexed.", "see the list of them above; run the command again for those that failed for passing reasons"),
+    entry("CF-CLI-021", Class::Unavailable, "The command was interrupted.", "run it again, it goes on from there"),
 ];

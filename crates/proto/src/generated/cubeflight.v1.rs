@@ -108,6 +108,12 @@ pub struct PlanSummary {
     /// Row-blocks (Flight messages) of a time step.
     #[prost(uint32, tag = "10")]
     pub row_blocks: u32,
+    /// Requests and bytes that the assets without index may cost, which are not in requests and
+    /// bytes; estimated from the sizes of their files.
+    #[prost(uint64, tag = "11")]
+    pub estimated_requests: u64,
+    #[prost(uint64, tag = "12")]
+    pub estimated_bytes: u64,
 }
 /// What DoGet redeems: the request, and the products that GetFlightInfo found for it, so that the
 /// stream holds what was promised.

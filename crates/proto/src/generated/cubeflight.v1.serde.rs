@@ -858,6 +858,12 @@ impl serde::Serialize for PlanSummary {
         if self.row_blocks != 0 {
             len += 1;
         }
+        if self.estimated_requests != 0 {
+            len += 1;
+        }
+        if self.estimated_bytes != 0 {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("cubeflight.v1.PlanSummary", len)?;
         if self.time_steps != 0 {
             struct_ser.serialize_field("timeSteps", &self.time_steps)?;
@@ -897,6 +903,16 @@ impl serde::Serialize for PlanSummary {
         if self.row_blocks != 0 {
             struct_ser.serialize_field("rowBlocks", &self.row_blocks)?;
         }
+        if self.estimated_requests != 0 {
+            #[allow(clippy::needless_borrow)]
+            #[allow(clippy::needless_borrows_for_generic_args)]
+            struct_ser.serialize_field("estimatedRequests", ToString::to_string(&self.estimated_requests).as_str())?;
+        }
+        if self.estimated_bytes != 0 {
+            #[allow(clippy::needless_borrow)]
+            #[allow(clippy::needless_borrows_for_generic_args)]
+            struct_ser.serialize_field("estimatedBytes", ToString::to_string(&self.estimated_bytes).as_str())?;
+        }
         struct_ser.end()
     }
 }
@@ -923,6 +939,10 @@ impl<'de> serde::Deserialize<'de> for PlanSummary {
             "assetsWithoutIndex",
             "row_blocks",
             "rowBlocks",
+            "estimated_requests",
+            "estimatedRequests",
+            "estimated_bytes",
+            "estimatedBytes",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -937,6 +957,8 @@ impl<'de> serde::Deserialize<'de> for PlanSummary {
             HeaderRequests,
             AssetsWithoutIndex,
             RowBlocks,
+            EstimatedRequests,
+            EstimatedBytes,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -968,6 +990,8 @@ impl<'de> serde::Deserialize<'de> for PlanSummary {
                             "headerRequests" | "header_requests" => Ok(GeneratedField::HeaderRequests),
                             "assetsWithoutIndex" | "assets_without_index" => Ok(GeneratedField::AssetsWithoutIndex),
                             "rowBlocks" | "row_blocks" => Ok(GeneratedField::RowBlocks),
+                            "estimatedRequests" | "estimated_requests" => Ok(GeneratedField::EstimatedRequests),
+                            "estimatedBytes" | "estimated_bytes" => Ok(GeneratedField::EstimatedBytes),
                             _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
                         }
                     }
@@ -997,6 +1021,8 @@ impl<'de> serde::Deserialize<'de> for PlanSummary {
                 let mut header_requests__ = None;
                 let mut assets_without_index__ = None;
                 let mut row_blocks__ = None;
+                let mut estimated_requests__ = None;
+                let mut estimated_bytes__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::TimeSteps => {
@@ -1073,6 +1099,22 @@ impl<'de> serde::Deserialize<'de> for PlanSummary {
                                 Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
                             ;
                         }
+                        GeneratedField::EstimatedRequests => {
+                            if estimated_requests__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("estimatedRequests"));
+                            }
+                            estimated_requests__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::EstimatedBytes => {
+                            if estimated_bytes__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("estimatedBytes"));
+                            }
+                            estimated_bytes__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
                     }
                 }
                 Ok(PlanSummary {
@@ -1086,6 +1128,8 @@ impl<'de> serde::Deserialize<'de> for PlanSummary {
                     header_requests: header_requests__.unwrap_or_default(),
                     assets_without_index: assets_without_index__.unwrap_or_default(),
                     row_blocks: row_blocks__.unwrap_or_default(),
+                    estimated_requests: estimated_requests__.unwrap_or_default(),
+                    estimated_bytes: estimated_bytes__.unwrap_or_default(),
                 })
             }
         }
