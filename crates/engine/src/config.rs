@@ -21,6 +21,8 @@ pub struct EngineConfig {
     pub write_back: bool,
     /// What a request costs; `None` is chosen by the scheme of the store.
     pub cost: Option<CostModel>,
+    /// Files without record are read whole up to so many bytes; `None` leaves that to the cost.
+    pub max_whole_read: Option<u64>,
 }
 
 impl Default for EngineConfig {
@@ -34,6 +36,7 @@ impl Default for EngineConfig {
             steps_ahead: 4,
             write_back: true,
             cost: None,
+            max_whole_read: None,
         }
     }
 }

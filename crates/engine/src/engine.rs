@@ -64,7 +64,9 @@ impl Engine {
             true => CostModel::LOCAL,
             false => CostModel::OBJECT_STORE,
         };
-        self.config.cost.unwrap_or_else(by_scheme)
+        let cost = self.config.cost.unwrap_or_else(by_scheme);
+        let max_whole_read = self.config.max_whole_read.unwrap_or(cost.max_whole_read);
+        CostModel { max_whole_read, ..cost }
     }
 }
 

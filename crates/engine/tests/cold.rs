@@ -10,7 +10,7 @@ use std::sync::Arc;
 use common::{Given, L2A, Place, assemble, crop, cube, decoded, guarded, original, outcome};
 use cubeflight_engine::{Engine, EngineConfig};
 use cubeflight_index::Selection;
-use cubeflight_plan::{CostModel, Layout};
+use cubeflight_plan::Layout;
 use cubeflight_sentinel2::{CubeRequest, Resolution, Window};
 use cubeflight_tlm::TlmRecord;
 use futures::StreamExt;
@@ -21,8 +21,7 @@ const THERE: Window = Window { x: 100, y: 1500, width: 90, height: 300 };
 
 /// All files are large ones.
 fn config() -> EngineConfig {
-    let cost = CostModel { max_whole_read: 0, ..CostModel::LOCAL };
-    EngineConfig { cost: Some(cost), ..EngineConfig::default() }
+    EngineConfig { max_whole_read: Some(0), ..EngineConfig::default() }
 }
 
 fn request(window: Window) -> CubeRequest {
@@ -61,7 +60,7 @@ async fn what_a_stream_finds_is_written_back() {
         for record in &kept {
             record.check().unwrap();
             assert!(record.main_header.is_some() && record.packet_lengths.is_some());
-            assert_eq!(record.complete, config.cost.is_none(), "{}", record.asset);
+            assert_eq!(record.complete, config.max_whole_read.is_none(), "{}", record.asset);
         }
         // a server that has never seen these files
         let other = place.engine(config);
