@@ -157,7 +157,7 @@ impl Place {
         let found = candidates(&archive, None).await.unwrap();
         assert!(!found.is_empty());
         let report = build(&archive, &self.index, found, &IndexOptions::default()).await.unwrap();
-        assert!(report.refused.is_empty(), "{:?}", report.refused);
+        assert!(report.failed.is_empty(), "{:?}", report.failed);
     }
 
     fn safe_folder(&self, known: Known) -> (String, String) {
