@@ -71,7 +71,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// Every code that [`Self::code`] can give for this crate's own errors.
     pub const CODES: &[&str] = &[
-        "CF-IDX-001", "CF-IDX-002", "CF-IDX-003", "CF-IDX-004", "CF-IDX-020", "CF-IDX-021",
+        "CF-IDX-001",
+        "CF-IDX-002",
+        "CF-IDX-003",
+        "CF-IDX-004",
+        "CF-IDX-020",
+        "CF-IDX-021",
         "CF-IDX-022",
     ];
 

@@ -21,7 +21,5 @@ pub use indexer::{
     Skipped, Source, Tally, archive_listing, build, candidates, listed,
 };
 pub use peer::{PeerRow, read_peer, write_peer};
-pub use scan::{
-    MAX_WHOLE_READ, ScanDetail, scan_asset, scan_asset_with, scan_file, scan_header,
-};
+pub use scan::{MAX_WHOLE_READ, ScanDetail, scan_asset, scan_asset_with, scan_file, scan_header};
 pub use store::{Index, Selection};

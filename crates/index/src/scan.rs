@@ -119,12 +119,7 @@ fn sot(bytes: &[u8]) -> Option<(u16, u32)> {
 }
 
 /// Whether the first and the last tile-part are where TLM says.
-async fn tlm_holds(
-    root: &Root,
-    path: &Path,
-    structure: &Structure,
-    first: &Bytes,
-) -> Result<bool> {
+async fn tlm_holds(root: &Root, path: &Path, structure: &Structure, first: &Bytes) -> Result<bool> {
     let parts = &structure.tile_parts;
     for part in parts.first().into_iter().chain(parts.last()) {
         if !is_there(root, path, part, first).await? {

@@ -94,11 +94,7 @@ mod tests {
     use super::*;
 
     fn wanted(time: &str) -> Wanted {
-        Wanted {
-            level: Some(Level::L2A),
-            tile: "33TVN".parse().ok(),
-            time: time.parse().unwrap(),
-        }
+        Wanted { level: Some(Level::L2A), tile: "33TVN".parse().ok(), time: time.parse().unwrap() }
     }
 
     #[test]

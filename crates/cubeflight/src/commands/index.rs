@@ -27,13 +27,10 @@ pub(crate) async fn run(args: IndexArgs) -> Result<(), CliError> {
     let archive_options = Options { aliases: args.store_alias.clone(), ..options.clone() };
     let archive = Root::open(&args.store, &archive_options)?;
     let store = Root::open_or_create(&args.index, &options)?;
-    let assets = Assets::parse(&words(&args.assets))
-        .map_err(|error| CliError::usage(&error.to_string()))?;
-    let wanted = Wanted {
-        level: args.collection,
-        tile: args.tile,
-        time: args.datetime.unwrap_or_default(),
-    };
+    let assets =
+        Assets::parse(&words(&args.assets)).map_err(|error| CliError::usage(&error.to_string()))?;
+    let wanted =
+        Wanted { level: args.collection, tile: args.tile, time: args.datetime.unwrap_or_default() };
     let scope = Scope { wanted, assets, shard: args.shard };
     let place = Place::open(&args, &archive, &options)?;
     let source = place.source(&scope);
@@ -51,7 +48,11 @@ pub(crate) async fn run(args: IndexArgs) -> Result<(), CliError> {
     watch.finish();
 
     let run = Run { seconds: begin.elapsed().as_secs_f64(), archive, store, report };
-    if args.json { print_json(&run.json())? } else { print(&run.text())? }
+    if args.json {
+        print_json(&run.json())?
+    } else {
+        print(&run.text())?
+    }
     run.outcome()
 }
 

@@ -85,8 +85,7 @@ async fn product(
             false => Ok(files),
         };
     };
-    let mut files: HashMap<Path, Candidate> =
-        files.map(|file| (file.path.clone(), file)).collect();
+    let mut files: HashMap<Path, Candidate> = files.map(|file| (file.path.clone(), file)).collect();
     let mut items = Vec::with_capacity(only.len());
     let mut missing = Vec::new();
     for (path, name) in only {

@@ -37,21 +37,19 @@ pub fn listed<'a>(archive: &Root, lines: BoxStream<'a, Result<Line>>) -> Source<
             let next = named.try_next().await?;
             let flushed = match next {
                 None => group.take().map(Group::found),
-                Some(Named::File { folder, id, path, name }) => {
-                    match &mut group {
-                        Some(open) if open.folder == folder && open.files.len() < TOGETHER => {
-                            open.files.push((path, name));
-                            continue;
-                        }
-                        _ => {
-                            let files = vec![(path, name)];
-                            match group.replace(Group { folder, id, files }) {
-                                Some(done) => Some(done.found()),
-                                None => continue,
-                            }
+                Some(Named::File { folder, id, path, name }) => match &mut group {
+                    Some(open) if open.folder == folder && open.files.len() < TOGETHER => {
+                        open.files.push((path, name));
+                        continue;
+                    }
+                    _ => {
+                        let files = vec![(path, name)];
+                        match group.replace(Group { folder, id, files }) {
+                            Some(done) => Some(done.found()),
+                            None => continue,
                         }
                     }
-                }
+                },
                 Some(Named::Other(found)) => Some(found),
             };
             return Ok(flushed.map(|found| (found, (named, group))));
@@ -84,15 +82,19 @@ fn named(archive: &Root, line: &Line) -> Option<Named> {
     }
     let short: String = text.chars().take(300).collect();
     let name = format!("line {}: {short}", line.number);
-    let unusable = |error: &Error| {
-        Some(Named::Other(Found::Unusable(Failure::new(name.clone(), error))))
-    };
+    let unusable =
+        |error: &Error| Some(Named::Other(Found::Unusable(Failure::new(name.clone(), error))));
     let path = match archive.resolve(text.trim_end_matches('/')) {
         Ok(path) => path,
         Err(error) => return unusable(&error.into()),
     };
     if let Some(id) = product(&path) {
-        return Some(Named::Other(Found::Product { folder: path, id, name: Some(name), only: None }));
+        return Some(Named::Other(Found::Product {
+            folder: path,
+            id,
+            name: Some(name),
+            only: None,
+        }));
     }
     let key = safe::parse_key(path.as_ref());
     let place = key.and_then(|key| Some((key.product, Path::parse(key.product_prefix).ok()?)));

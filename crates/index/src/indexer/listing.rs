@@ -16,11 +16,7 @@ const DEEPEST: usize = 20;
 /// Folders that cannot hold what the scope wants are not looked into. Where no folder below can be
 /// ruled out any more, a bucket is listed in pages of 1,000 keys; else folder by folder, as a local
 /// directory always is.
-pub fn archive_listing(
-    archive: &Root,
-    prefix: Option<&Path>,
-    scope: &Scope,
-) -> Source<'static> {
+pub fn archive_listing(archive: &Root, prefix: Option<&Path>, scope: &Scope) -> Source<'static> {
     let start = prefix.unwrap_or(archive.prefix()).clone();
     let walk = Walk {
         archive: archive.clone(),

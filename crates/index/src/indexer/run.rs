@@ -148,7 +148,11 @@ impl Indexer {
         Some(file)
     }
 
-    async fn offer(&self, mut files: Vec<Candidate>, queue: &mpsc::Sender<Candidate>) -> Result<()> {
+    async fn offer(
+        &self,
+        mut files: Vec<Candidate>,
+        queue: &mpsc::Sender<Candidate>,
+    ) -> Result<()> {
         // lists and catalogues may name a file twice
         let mut seen = HashSet::new();
         let found = files.len();

@@ -2,8 +2,8 @@
 
 use cubeflight_storage::Path;
 use cubeflight_tlm::TlmRecord;
-use futures::future::{BoxFuture, OptionFuture};
 use futures::FutureExt;
+use futures::future::{BoxFuture, OptionFuture};
 
 use super::Report;
 use crate::{Error, Index, Result};

@@ -55,7 +55,9 @@ impl Place {
     pub(super) fn source(self, scope: &Scope) -> Source<'static> {
         match self {
             Self::Archive { archive, prefix } => archive_listing(&archive, prefix.as_ref(), scope),
-            Self::List { archive, lines, name } => listed(&archive, read_lines(lines, name).boxed()),
+            Self::List { archive, lines, name } => {
+                listed(&archive, read_lines(lines, name).boxed())
+            }
             Self::Items { archive, items } => catalogued(archive, items, scope),
         }
     }
@@ -156,8 +158,8 @@ fn places(archive: &Root, product: Product) -> Vec<Found> {
                 return vec![Found::Unusable(failure)];
             }
         };
-        let folder = safe::parse_key(path.as_ref())
-            .and_then(|key| Path::parse(key.product_prefix).ok());
+        let folder =
+            safe::parse_key(path.as_ref()).and_then(|key| Path::parse(key.product_prefix).ok());
         if let Some(folder) = folder {
             let name = Some(product.id.to_string());
             return vec![Found::Product { folder, id: product.id, name, only: None }];

@@ -95,7 +95,14 @@ async fn records(place: &Place) -> BTreeMap<AssetId, TlmRecord> {
 }
 
 const KINDS: [&str; 9] = [
-    "B02_10m", "AOT_10m", "B11_20m", "SCL_20m", "CLD_20m", "B01_60m", "TCI_60m", "QUALIT_B01_60m",
+    "B02_10m",
+    "AOT_10m",
+    "B11_20m",
+    "SCL_20m",
+    "CLD_20m",
+    "B01_60m",
+    "TCI_60m",
+    "QUALIT_B01_60m",
     "DETFOO_B05_20m",
 ];
 
@@ -235,7 +242,8 @@ async fn folders_that_cannot_hold_it_are_not_listed() {
         async move {
             let report = place.run(options).await;
             let requests = place.server.take_requests();
-            let lists = requests.iter().filter(|r| r.key.starts_with("Sentinel-2/") && r.range.is_none());
+            let lists =
+                requests.iter().filter(|r| r.key.starts_with("Sentinel-2/") && r.range.is_none());
             let keys: Vec<String> = lists
                 .filter(|r| r.operation.as_deref() == Some("ListObjectsV2"))
                 .map(|r| r.key.clone())
