@@ -22,7 +22,8 @@ def indexed(store: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     """The index of the store, and what `index --json` said."""
     index = tmp_path_factory.mktemp("work") / "index"
     index.mkdir()
-    said = cli("index", "--store", store.as_uri(), "--index", index.as_uri(), "--json")
+    where = ["--store", store.as_uri(), "--index", index.as_uri()]
+    said = cli("index", *where, "--assets", "all", "--json")
     return index, json.loads(said)
 
 

@@ -118,7 +118,7 @@ def prepare(server: Server) -> None:
 @pytest.fixture(scope="module")
 def indexed(s3: Server) -> dict:
     """What `index` said; also that it created its file only if it was not there."""
-    said = json.loads(cli("index", *STORES, "--json", extra=s3.environment))
+    said = json.loads(cli("index", *STORES, "--assets", "all", "--json", extra=s3.environment))
     puts = [request for request in s3.taken() if request[0] == "PUT"]
     assert [(path.startswith("/index/tlm/v1/"), condition) for _, path, condition, _ in puts] == [
         (True, "*")
@@ -140,7 +140,7 @@ def client(
 
 def test_index_is_idempotent(s3: Server, indexed: dict):
     assert indexed["indexed"] == indexed["found"] == len(BANDS)
-    again = json.loads(cli("index", *STORES, "--json", extra=s3.environment))
+    again = json.loads(cli("index", *STORES, "--assets", "all", "--json", extra=s3.environment))
     assert (again["indexed"], again["known"]) == (0, len(BANDS))
     assert not [request for request in s3.taken() if request[0] == "PUT"]
 

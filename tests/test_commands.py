@@ -32,7 +32,9 @@ def test_index_is_idempotent(store: Path, indexed: tuple[Path, dict]):
     index, said = indexed
     assert isinstance(said, dict)
     before = plan(store, index)
-    json.loads(cli("index", "--store", store.as_uri(), "--index", index.as_uri(), "--json"))
+    where = ["--store", store.as_uri(), "--index", index.as_uri()]
+    again = json.loads(cli("index", *where, "--assets", "all", "--json"))
+    assert (again["indexed"], again["known"]) == (0, said["indexed"])
     assert plan(store, index) == before
 
 

@@ -96,8 +96,13 @@ def place(tmp_path: Path) -> Path:
     return root
 
 
+def stores(place: Path) -> list[str]:
+    index = (place.parent / "index").as_uri()
+    return ["--store", place.as_uri(), "--index", index, "--assets", "all"]
+
+
 def index(place: Path) -> None:
-    cli("index", "--store", place.as_uri(), "--index", (place.parent / "index").as_uri())
+    cli("index", *stores(place))
 
 
 @contextmanager
@@ -142,7 +147,8 @@ def test_file_cut_short_after_indexing(place: Path, decode: Decoder):
 def test_file_cut_short_before_indexing(place: Path, decode: Decoder):
     path = jp2(place, L2A, "B04_60m")
     path.write_bytes(path.read_bytes()[:100_000])
-    done = run("index", "--store", place.as_uri(), "--index", (place.parent / "index").as_uri())
+    done = run("index", *stores(place))
+    assert done.returncode == 1
     assert codes(done.stdout + done.stderr)
     with served(place) as client:
         check_marked(client, decode)

@@ -51,7 +51,7 @@ func newPlace(t *testing.T) *place {
 		check(t, os.WriteFile(place.file(band), content, 0o644))
 	}
 	check(t, os.Mkdir(filepath.Join(place.root, "index"), 0o755))
-	place.run(t, append([]string{"index"}, place.stores()...)...)
+	place.run(t, append([]string{"index", "--assets", "all"}, place.stores()...)...)
 	return place
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use cubeflight_sentinel2::{AssetId, Band, Baseline, Level, MgrsTile, ProductId, safe};
+use cubeflight_sentinel2::{AssetId, Band, Baseline, Level, MgrsTile, ProductId, Wanted, safe};
 use serde_json::{Map, Value};
 use stac::{Asset, Item};
 
@@ -32,6 +32,19 @@ impl Entry {
                 level.is_none_or(|level| level == query.level)
                     && tile.is_none_or(|tile| tile == query.tile)
                     && time.is_none_or(|time| query.time.contains(time))
+            }
+        }
+    }
+
+    /// The product, or why it cannot be used, where it is wanted; what is unknown may be.
+    pub(crate) fn wanted(self, wanted: &Wanted) -> Option<Result<Product, Omitted>> {
+        match self {
+            Self::Product(product) => wanted.matches(&product.id).then(|| Ok(*product)),
+            Self::Omitted { omitted, level, tile, time } => {
+                let may_be = level.is_none_or(|it| wanted.level.is_none_or(|level| level == it))
+                    && tile.is_none_or(|it| wanted.tile.is_none_or(|tile| tile == it))
+                    && time.is_none_or(|it| wanted.time.contains(it));
+                may_be.then_some(Err(omitted))
             }
         }
     }

@@ -5,11 +5,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use cubeflight_sentinel2::Wanted;
 use cubeflight_storage::{ObjectMeta, Path, Root};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
 
 use crate::stac_item::{Entry, read_document};
-use crate::{Catalog, Error, Found, Omitted, Query, Result};
+use crate::{Catalog, Error, Found, Omitted, Product, Query, Result};
 
 /// Longest file read.
 const MAX_FILE: u64 = 64 << 20;
@@ -55,10 +57,7 @@ impl StacItems {
             .items
             .store()
             .list(Some(prefix))
-            .try_filter(|file| {
-                let item = matches!(file.location.extension(), Some("json" | "geojson"));
-                std::future::ready(item && file.size > 0)
-            })
+            .try_filter(|file| std::future::ready(is_item(file)))
             .try_collect()
             .await
             .map_err(|error| cubeflight_storage::Error::from_store(prefix, error))?;
@@ -71,6 +70,13 @@ impl StacItems {
         if let Some(entries) = cached {
             return Ok(entries);
         }
+        let entries = Arc::new(self.load(&file).await?);
+        let read = Read { meta: file.clone(), entries: Arc::clone(&entries) };
+        self.lock().insert(file.location, read);
+        Ok(entries)
+    }
+
+    async fn load(&self, file: &ObjectMeta) -> Result<Vec<Entry>> {
         let name = file.location.to_string();
         let entries = match self.items.get(&file.location, MAX_FILE).await {
             Ok(text) => tokio::task::spawn_blocking(move || read_document(&name, &text))
@@ -84,15 +90,43 @@ impl StacItems {
             Err(error) if error.is_not_found() && self.only.is_none() => Vec::new(),
             Err(error) => return Err(error.into()),
         };
-        let entries = Arc::new(entries);
-        let read = Read { meta: file.clone(), entries: Arc::clone(&entries) };
-        self.lock().insert(file.location, read);
         Ok(entries)
+    }
+
+    /// Every product that is wanted, and what cannot be used, in the order of the listing. Nothing
+    /// is kept: the number of items does not matter.
+    ///
+    /// The stream ends with an error where the catalogue as a whole cannot be read.
+    pub fn all(&self, wanted: Wanted) -> BoxStream<'_, Result<Result<Product, Omitted>>> {
+        let prefix = self.items.prefix();
+        let files = match &self.only {
+            Some(path) => stream::once(self.items.head(path)).boxed(),
+            None => self
+                .items
+                .store()
+                .list(Some(prefix))
+                .map_err(|error| cubeflight_storage::Error::from_store(prefix, error))
+                .boxed(),
+        };
+        files
+            .try_filter(|file| std::future::ready(is_item(file)))
+            .map(|file| async { self.load(&file?).await })
+            .buffered(AT_ONCE)
+            .map_ok(move |entries| {
+                let found = entries.into_iter().filter_map(move |entry| entry.wanted(&wanted));
+                stream::iter(found.map(Ok))
+            })
+            .try_flatten()
+            .boxed()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Path, Read>> {
         self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_item(file: &ObjectMeta) -> bool {
+    matches!(file.location.extension(), Some("json" | "geojson")) && file.size > 0
 }
 
 impl fmt::Debug for StacItems {

@@ -1,8 +1,12 @@
 //! Flags of all commands.
 
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use cubeflight_index::{ScanDetail, Shard};
+use cubeflight_sentinel2::{Level, MgrsTile, TimeRange};
+use cubeflight_storage::{Options, StoreProfile};
 
 use crate::commands::tlm::{InjectArgs, VerifyArgs};
 
@@ -35,10 +39,11 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Scan the JP2 files of an archive and store where their tiles lie
     ///
-    /// Finds the products (*.SAFE at any depth), reads the headers of their JP2 files and appends
-    /// one record per file to the index. Files that are indexed already are left alone, so it can
-    /// be run again at any time. A file that cannot be indexed is named with its error code and
-    /// does not stop the others.
+    /// Finds the products (*.SAFE at any depth; or those of a list or a catalogue), reads the headers
+    /// of their JP2 files and appends one record per file to the index. Files that are indexed
+    /// already are left alone, so it can be run again at any time and goes on from where it was cut
+    /// off. A file that cannot be indexed is named with its error code and does not stop the others;
+    /// the exit status is then 1. See docs/indexing.md.
     Index(IndexArgs),
     /// Show what a request would read, without reading it
     ///
@@ -114,6 +119,49 @@ pub(crate) struct StoreArgs {
     /// mirror; may be given several times
     #[arg(long, value_name = "URL")]
     pub(crate) store_alias: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
+
+/// What the credential of the stores may do.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LimitArgs {
+    /// What is known of the service: `cdse` is 4 connections and 2,000 requests a minute with a
+    /// burst of 200, and 403 means load. The index counts too where it is a bucket; directories
+    /// have no limits
+    #[arg(
+        long,
+        value_name = "none|cdse",
+        default_value = "none",
+        env = "CUBEFLIGHT_STORE_PROFILE"
+    )]
+    pub(crate) store_profile: StoreProfile,
+
+    /// Requests in flight at a time. Default: those of the profile, else 16
+    #[arg(long, value_name = "N")]
+    pub(crate) max_connections: Option<NonZeroUsize>,
+
+    /// Requests a minute, a tenth of them at once. Default: those of the profile, else any number
+    #[arg(long, value_name = "N")]
+    pub(crate) requests_per_minute: Option<NonZeroU32>,
+}
+
+impl LimitArgs {
+    /// The environment's options with these limits, shared by all roots that are opened with them.
+    pub(crate) fn options(&self) -> Result<Options, cubeflight_storage::Error> {
+        let mut options = Options::from_env()?;
+        self.store_profile.apply(&mut options);
+        if let Some(number) = self.max_connections {
+            options.max_connections = number.get();
+        }
+        if let Some(number) = self.requests_per_minute {
+            options.requests_per_minute = Some(number.get());
+            options.burst = (number.get() / 10).max(1);
+        }
+        options.share_limits()?;
+        Ok(options)
+    }
 }
 
 /// What to read.
@@ -189,17 +237,60 @@ pub(crate) struct IndexArgs {
     #[arg(long, value_name = "URL", env = "CUBEFLIGHT_INDEX")]
     pub(crate) index: String,
 
-    /// Only files whose key starts with this folder, counted from the store's root
-    #[arg(long, value_name = "KEY")]
+    /// Only what lies in this folder, counted from the store's root
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["list", "catalog"])]
     pub(crate) prefix: Option<String>,
 
-    /// Only these assets, comma separated: B08, SCL_20m, ...
+    /// Index the products of a catalogue: a directory, URL or file of STAC items
+    #[arg(long, value_name = "URL|PATH", conflicts_with = "list")]
+    pub(crate) catalog: Option<String>,
+
+    /// Index what a file names, `-` is standard input: a JP2 or a .SAFE folder a line, by key
+    /// (counted from the store's root) or href; lines that begin with # are comments
+    #[arg(long, value_name = "FILE")]
+    pub(crate) list: Option<PathBuf>,
+
+    /// Another name under which lists and catalogues know the store, as in `serve`
+    #[arg(long, value_name = "URL")]
+    pub(crate) store_alias: Vec<String>,
+
+    /// Only products of this collection: sentinel-2-l2a or sentinel-2-l1c
+    #[arg(long, value_name = "ID")]
+    pub(crate) collection: Option<Level>,
+
+    /// Only products of this MGRS tile, for example 33TVN
+    #[arg(long, value_name = "TILE")]
+    pub(crate) tile: Option<MgrsTile>,
+
+    /// Only products of this time: a STAC interval on the datatake start, both ends included
+    #[arg(long, value_name = "A/B")]
+    pub(crate) datetime: Option<TimeRange>,
+
+    /// Assets, comma separated: B08, SCL_60m, TCI, ... or `all` (quality masks too). Default: the
+    /// spectral bands at their native resolution, and SCL_20m
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     pub(crate) assets: Vec<String>,
 
-    /// Files scanned side by side
-    #[arg(long, default_value_t = 8, value_name = "N")]
+    /// How much records tell. plt: lengths of packets as well, with which a read costs what its
+    /// window needs. tlm: only where the tiles lie; less to store, as many requests
+    #[arg(long, value_name = "tlm|plt", default_value = "plt", value_parser = detail)]
+    pub(crate) detail: ScanDetail,
+
+    /// Only one of N parts of the products, counted from 0: the same parts on every machine
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<Shard>,
+
+    /// Files scanned side by side. Default: twice the connections
+    #[arg(long, default_value_t = 0, value_name = "N", hide_default_value = true)]
     pub(crate) concurrency: usize,
+
+    /// Write records at least so often, seconds, and whenever 500 are there: what a run that is
+    /// killed loses. Every write makes one index file for each tile
+    #[arg(long, default_value_t = 30.0, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) flush_every: f64,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
 
     /// Print the report as JSON
     #[arg(long)]
@@ -230,6 +321,9 @@ pub(crate) struct PlanArgs {
     /// Another name under which catalogues know the store, as in `serve`
     #[arg(long, value_name = "URL")]
     pub(crate) store_alias: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
 
     /// List every request for pixels: file, first byte, byte after the last
     #[arg(long, conflicts_with = "server")]
@@ -484,6 +578,21 @@ fn credential(text: &str) -> Result<(String, String), String> {
         }
         _ => Err("expected ACCESS:SECRET".to_owned()),
     }
+}
+
+fn detail(text: &str) -> Result<ScanDetail, String> {
+    match text {
+        "tlm" => Ok(ScanDetail::Tlm),
+        "plt" => Ok(ScanDetail::Plt),
+        _ => Err("expected tlm or plt".to_owned()),
+    }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let number: Option<f64> = text.parse().ok();
+    number
+        .filter(|number| (0.01..=86_400.0).contains(number))
+        .ok_or_else(|| "expected seconds, 0.01 to 86400".to_owned())
 }
 
 fn bounds(text: &str) -> Result<[f64; 4], String> {

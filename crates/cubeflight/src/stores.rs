@@ -12,7 +12,7 @@ use crate::error::CliError;
 
 /// The engine over the stores that the flags name.
 pub(crate) fn engine(args: &StoreArgs, config: EngineConfig) -> Result<Engine, CliError> {
-    let options = Options::from_env()?;
+    let options = args.limits.options()?;
     let archive_options = Options { aliases: args.store_alias.clone(), ..options.clone() };
     let archive = Root::open(&args.store, &archive_options)?;
     let index = Index::new(Root::open_or_create(&args.index, &options)?);

@@ -48,7 +48,7 @@ async fn a_second_run_does_nothing_new() {
 #[tokio::test]
 async fn small_batches_give_the_same_records() {
     let Some(setup) = Setup::real() else { return };
-    let options = IndexOptions { concurrency: 3, batch: 4 };
+    let options = IndexOptions { concurrency: 3, batch: 4, ..IndexOptions::default() };
     let found = candidates(&setup.archive, None).await.unwrap();
     let count = found.len();
     let report = build(&setup.archive, &setup.index, found, &options).await.unwrap();
@@ -90,13 +90,14 @@ async fn a_damaged_file_is_reported_and_the_others_are_indexed() {
     setup.put(&key("QI_DATA/T29UNU_20221005T115411_PVI.jp2"), &good);
     let report = run(&setup).await;
     assert_eq!((report.found, report.indexed, report.known), (4, 1, 0));
-    let refused: Vec<_> = report
-        .refused
+    let mut failed = report.failed.clone();
+    failed.sort_by(|a, b| a.key.cmp(&b.key));
+    let refused: Vec<_> = failed
         .iter()
         .map(|refusal| (refusal.key.rsplit('_').next().unwrap(), &refusal.code[..7]))
         .collect();
     assert_eq!(refused, [("B03.jp2", "CF-JP2-"), ("B04.jp2", "CF-JP2-"), ("B08.jp2", "CF-JP2-")]);
-    assert!(report.refused.iter().all(|refusal| !refusal.reason.is_empty()));
+    assert!(report.failed.iter().all(|refusal| !refusal.reason.is_empty()));
     assert_eq!(records(&setup).await.len(), 1);
 }
 
@@ -105,7 +106,7 @@ async fn large_files_are_walked_and_not_read() {
     let Some(root) = realdata() else { return };
     let setup = Setup::empty();
     let small = fs::read(root.join(REAL).join("R10m/T29UNU_20221005T115411_AOT_10m.jp2")).unwrap();
-    let large = enlarged(&small, 100_000);
+    let large = enlarged(&small, 150_000);
     assert!(large.len() as u64 > 2 * MAX_WHOLE_READ);
     let keys = [
         key("IMG_DATA/R10m/T29UNU_20221005T115411_AOT_10m.jp2"),
@@ -122,8 +123,8 @@ async fn large_files_are_walked_and_not_read() {
     };
     assert_eq!(reads(&keys[1]), [small.len() as u64]);
     let walk = reads(&keys[0]);
-    // one for the header, one for each of 121 tile-parts and EOC
-    assert!((121..=124).contains(&walk.len()), "{} reads", walk.len());
+    // the header with the first of 121 tile-parts, then one for each of the others; no EOC
+    assert_eq!(walk.len(), 121);
     assert!(walk.iter().max().unwrap() <= &8192);
     assert!(walk.iter().sum::<u64>() < 50_000);
 

@@ -29,7 +29,7 @@ async fn our_records_of_real_files_are_the_peers_byte_for_byte() {
     let found = candidates(&setup.archive, None).await.unwrap();
     let report =
         build(&setup.archive, &setup.index, found, &IndexOptions::default()).await.unwrap();
-    assert!(report.refused.is_empty(), "{:?}", report.refused);
+    assert!(report.failed.is_empty(), "{:?}", report.failed);
     let mut ours = records(&setup, Level::L2A, "29UNU").await;
     ours.extend(records(&setup, Level::L1C, "18LTM").await);
     assert_eq!(ours.len(), report.found);

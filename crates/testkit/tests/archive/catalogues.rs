@@ -154,7 +154,7 @@ async fn every_file_can_be_indexed() {
         let files = candidates(&archive, None).await.unwrap();
         assert_eq!(files.len(), bands.len() + 1);
         let report = build(&archive, &index, files, &IndexOptions::default()).await.unwrap();
-        assert_eq!((report.indexed, report.refused.len()), (bands.len() + 1, 0));
+        assert_eq!((report.indexed, report.failed.len()), (bands.len() + 1, 0));
         let product = &made.archive.products()[0];
         let path = made.folder.path().join("eodata").join(product.key(asset("B04_60m")));
         let file = std::fs::read(path).unwrap();
