@@ -8,7 +8,7 @@ use crate::output::hex;
 
 /// A hash under way.
 pub(super) enum Hash {
-    Sha3(Sha3_256),
+    Sha3(Box<Sha3_256>),
     Sha2(Sha256),
     Md5(Md5),
 }
@@ -27,7 +27,7 @@ impl Hash {
             fits.then_some(())
         };
         start(SHA3_256, 64)
-            .map(|()| Self::Sha3(Sha3_256::new()))
+            .map(|()| Self::Sha3(Box::default()))
             .or_else(|| start(SHA2_256, 64).map(|()| Self::Sha2(Sha256::new())))
             .or_else(|| start(MD5, 32).map(|()| Self::Md5(Md5::new())))
     }
