@@ -2,8 +2,10 @@
 //! three bands of 90 products of one year.
 //!
 //! ```text
-//! cargo run --release -p cubeflight-index --example lookup [seed]
+//! cargo run --release -p cubeflight-index --example lookup [SEED [DIRECTORY]]
 //! ```
+//!
+//! The tables are made in memory, or kept below the directory as `tlm` and `packets`.
 //!
 //! Prints the sizes of the table, the requests of a cold lookup without and with packet lengths,
 //! and the time of a warm one. Ends with an error where a bound is missed.
@@ -20,6 +22,7 @@ use cubeflight_index::{CacheOptions, Detail, Index, Selection};
 use cubeflight_sentinel2::{AssetId, Level, MgrsTile, ProductId};
 use cubeflight_storage::{LoggedRequest, Method, ObjectStore, Options, RequestLog, Root};
 use cubeflight_tlm::{PacketLengths, TilePartSpan, TlmRecord};
+use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
@@ -260,7 +263,14 @@ async fn main() -> Result<()> {
     let mut sizes = Vec::new();
     let mut bench = None;
     for packets in [false, true] {
-        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let store: Arc<dyn ObjectStore> = match std::env::args().nth(2) {
+            Some(folder) => {
+                let folder = format!("{folder}/{}", if packets { "packets" } else { "tlm" });
+                std::fs::create_dir_all(&folder)?;
+                Arc::new(LocalFileSystem::new_with_prefix(folder)?)
+            }
+            None => Arc::new(InMemory::new()),
+        };
         let selection = Selection::default();
         let made = Bench { store, tile, selection };
         let begin = Instant::now();

@@ -26,7 +26,7 @@ pub(crate) const REPLACES_KEY: &str = "cubeflight.replaces";
 pub(crate) const SUMMARY_KEY: &str = "cubeflight.summary";
 
 /// Rows of a page in the columns that are read in part, and of what is kept in memory as one.
-pub(crate) const BLOCK_ROWS: usize = 16;
+pub(crate) const BLOCK_ROWS: usize = 64;
 /// Rows of a row group at most. A multiple of [`BLOCK_ROWS`].
 pub(crate) const GROUP_ROWS: usize = 512;
 

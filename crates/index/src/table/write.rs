@@ -1,5 +1,6 @@
 //! Writing a file.
 
+use chrono::Datelike as _;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -12,10 +13,11 @@ use super::summary::Counting;
 use super::{BLOCK_ROWS, FORMAT, FORMAT_KEY, GROUP_ROWS, REPLACES_KEY, Row, SUMMARY_KEY, Summary};
 use crate::{Error, Result};
 
-/// Level of zstd. Higher ones take long and gain less than one percent on what is mostly noise.
+/// Level of zstd. Higher ones take long and gain little on what is mostly noise.
 const ZSTD_LEVEL: i32 = 9;
-/// Rows of a page in the columns that are small: most row groups have one page of them.
-const SMALL_COLUMN_ROWS: usize = 256;
+/// A row group ends with a calendar year when it has so many rows: most lookups are for a season or
+/// a year, and each row group takes a kilobyte of the footer.
+const FULL_GROUP: usize = 128;
 
 /// A finished file.
 #[derive(Debug)]
@@ -58,11 +60,24 @@ impl Writer {
 
     /// Writes the rows of one asset, sorted by datatake start. Assets come in ascending order.
     pub(crate) fn asset(&mut self, rows: &[Row]) -> Result<()> {
+        let mut group = 0..0;
+        for year in rows.chunk_by(|a, b| year(a) == year(b)) {
+            group.end += year.len();
+            if group.len() >= FULL_GROUP {
+                self.groups(rows.get(group.clone()).unwrap_or_default())?;
+                group.start = group.end;
+            }
+        }
+        self.groups(rows.get(group).unwrap_or_default())?;
+        self.counting.add(rows);
+        Ok(())
+    }
+
+    fn groups(&mut self, rows: &[Row]) -> Result<()> {
         for group in rows.chunks(GROUP_ROWS) {
             self.writer.write(&to_batch(group)?).map_err(|error| failed(&error))?;
             self.writer.flush().map_err(|error| failed(&error))?;
         }
-        self.counting.add(rows);
         Ok(())
     }
 
@@ -89,6 +104,10 @@ fn index_start(metadata: &ParquetMetaData) -> Option<u64> {
     offsets.flatten().filter_map(|offset| u64::try_from(offset).ok()).min()
 }
 
+fn year(row: &Row) -> i32 {
+    row.record.product.datatake_start().year()
+}
+
 fn properties(metadata: Vec<KeyValue>) -> Result<WriterProperties> {
     let level = ZstdLevel::try_new(ZSTD_LEVEL).map_err(|error| failed(&error))?;
     let flat = |name: &str| ColumnPath::from(name);
@@ -102,7 +121,7 @@ fn properties(metadata: Vec<KeyValue>) -> Result<WriterProperties> {
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         // pages end between batches only
         .set_write_batch_size(BLOCK_ROWS)
-        .set_data_page_row_count_limit(SMALL_COLUMN_ROWS)
+        .set_data_page_row_count_limit(GROUP_ROWS)
         .set_data_page_size_limit(16 * 1024 * 1024)
         .set_dictionary_enabled(false)
         .set_statistics_enabled(EnabledStatistics::None)
@@ -120,16 +139,16 @@ fn properties(metadata: Vec<KeyValue>) -> Result<WriterProperties> {
     for name in [columns::PRODUCT, columns::PATH] {
         builder = builder.set_column_encoding(flat(name), Encoding::DELTA_BYTE_ARRAY);
     }
-    for name in [columns::LENGTHS, columns::TILES, columns::OFFSETS] {
+    for name in [columns::TILES, columns::OFFSETS] {
         builder = builder.set_column_encoding(list(name), Encoding::DELTA_BINARY_PACKED);
     }
-    for name in [columns::PACKET_COUNTS, columns::PACKET_LENGTHS] {
-        builder = builder
-            .set_column_encoding(list(name), Encoding::DELTA_BINARY_PACKED)
-            .set_column_data_page_row_count_limit(list(name), BLOCK_ROWS);
+    // Lengths are noise in their low bytes and alike in their high ones: byte by byte they take a
+    // quarter less than as differences.
+    for name in [columns::LENGTHS, columns::PACKET_COUNTS, columns::PACKET_LENGTHS] {
+        builder = builder.set_column_encoding(list(name), Encoding::BYTE_STREAM_SPLIT);
     }
-    let pages = [flat(columns::START), list(columns::LENGTHS)];
-    for path in pages {
+    for path in [flat(columns::START), list(columns::PACKET_COUNTS), list(columns::PACKET_LENGTHS)]
+    {
         builder = builder.set_column_data_page_row_count_limit(path, BLOCK_ROWS);
     }
     Ok(builder.build())
