@@ -4,9 +4,9 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use cubeflight_index::{ScanDetail, Shard};
+use cubeflight_index::{Index, ScanDetail, Shard};
 use cubeflight_sentinel2::{Level, MgrsTile, TimeRange};
-use cubeflight_storage::{Options, StoreProfile};
+use cubeflight_storage::{Options, Root, StoreProfile};
 
 use crate::commands::tlm::{InjectArgs, VerifyArgs};
 
@@ -121,7 +121,29 @@ pub(crate) struct StoreArgs {
     pub(crate) store_alias: Vec<String>,
 
     #[command(flatten)]
+    pub(crate) owner: OwnerArgs,
+
+    #[command(flatten)]
     pub(crate) limits: LimitArgs,
+}
+
+/// Whose records are read and written.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct OwnerArgs {
+    /// The store belongs to a tenant: its records are kept apart under this name, and neither the
+    /// shared index nor that of another owner ever holds them. Default: the shared index
+    #[arg(long, value_name = "NAME", env = "CUBEFLIGHT_INDEX_OWNER")]
+    pub(crate) index_owner: Option<String>,
+}
+
+impl OwnerArgs {
+    /// The owner's part of an index, or the shared one.
+    pub(crate) fn index(&self, root: Root) -> cubeflight_index::Result<Index> {
+        match &self.index_owner {
+            Some(owner) => Index::owned_by(root, owner),
+            None => Ok(Index::new(root)),
+        }
+    }
 }
 
 /// What the credential of the stores may do.
@@ -225,6 +247,17 @@ pub(crate) struct ServeArgs {
     /// Decoder threads; 0 is one per core
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) threads: usize,
+
+    /// Leave the index as it is. By default the places of tiles that had to be found for files
+    /// without record are written into it, so that they need not be found again. It is left alone
+    /// as well where it serves as the catalogue: what readers found is not all there is
+    #[arg(long)]
+    pub(crate) no_write_back: bool,
+
+    /// Read files without record whole up to this size in bytes, and find their tiles one by one
+    /// above. Default: 8 MiB
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) max_whole_read: Option<u64>,
 }
 
 #[derive(Debug, Args)]
@@ -290,6 +323,9 @@ pub(crate) struct IndexArgs {
     pub(crate) flush_every: f64,
 
     #[command(flatten)]
+    pub(crate) owner: OwnerArgs,
+
+    #[command(flatten)]
     pub(crate) limits: LimitArgs,
 
     /// Print the report as JSON
@@ -321,6 +357,9 @@ pub(crate) struct PlanArgs {
     /// Another name under which catalogues know the store, as in `serve`
     #[arg(long, value_name = "URL")]
     pub(crate) store_alias: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) owner: OwnerArgs,
 
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
@@ -415,6 +454,9 @@ pub(crate) struct TlmArgs {
     /// Index: a directory, file:///dir or s3://bucket/prefix
     #[arg(long, value_name = "URL", env = "CUBEFLIGHT_INDEX")]
     pub(crate) index: String,
+
+    #[command(flatten)]
+    pub(crate) owner: OwnerArgs,
 
     /// MGRS tile
     #[arg(long, value_name = "TILE")]

@@ -15,32 +15,52 @@ pub(crate) fn engine(args: &StoreArgs, config: EngineConfig) -> Result<Engine, C
     let options = args.limits.options()?;
     let archive_options = Options { aliases: args.store_alias.clone(), ..options.clone() };
     let archive = Root::open(&args.store, &archive_options)?;
-    let index = Index::new(Root::open_or_create(&args.index, &options)?);
-    let catalog = catalog(args.catalog.as_deref(), &archive, &index, &options)?;
-    Ok(Engine::new(archive, index, catalog, config)?)
+    let index = args.owner.index(Root::open_or_create(&args.index, &options)?)?;
+    let choice = choice(args.catalog.as_deref(), &archive);
+    // What readers write is what they happened to read: no catalogue.
+    let write_back = config.write_back && choice != Choice::Index;
+    let catalog = catalog(choice, &archive, &index, &options)?;
+    Ok(Engine::new(archive, index, catalog, EngineConfig { write_back, ..config })?)
+}
+
+/// Where products are looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choice<'a> {
+    /// The store is listed.
+    Archive,
+    /// What is indexed.
+    Index,
+    /// STAC items under this URL.
+    Items(&'a str),
+}
+
+/// Listing a directory is cheap and finds what the metadata files say; a bucket has one request per
+/// day and folder, which the index saves.
+pub(crate) fn choice<'a>(flag: Option<&'a str>, archive: &Root) -> Choice<'a> {
+    match flag {
+        Some("archive") => Choice::Archive,
+        Some("index") => Choice::Index,
+        Some(url) => Choice::Items(url),
+        None if archive.url().starts_with("file:") => Choice::Archive,
+        None => Choice::Index,
+    }
 }
 
 /// The catalogue that `choice` names, see [`StoreArgs::catalog`].
 pub(crate) fn catalog(
-    choice: Option<&str>,
+    choice: Choice<'_>,
     archive: &Root,
     index: &Index,
     options: &Options,
 ) -> Result<Arc<dyn Catalog>, CliError> {
     let listing = || Arc::new(ArchiveListing::new(archive.clone()));
-    // Listing a directory is cheap and finds what the metadata files say; a bucket has one request
-    // per day and folder, which the index saves.
-    let local = archive.url().starts_with("file:");
     Ok(match choice {
-        Some("archive") => listing(),
-        None if local => listing(),
-        Some("index") | None => {
-            Arc::new(IndexCatalog::new(index.clone(), archive.clone(), listing()))
-        }
-        Some(url) if url.ends_with(".json") => {
+        Choice::Archive => listing(),
+        Choice::Index => Arc::new(IndexCatalog::new(index.clone(), archive.clone(), listing())),
+        Choice::Items(url) if url.ends_with(".json") => {
             let (root, path) = open_file(url, options)?;
             Arc::new(StacItems::file(root, path))
         }
-        Some(url) => Arc::new(StacItems::new(Root::open(url, options)?)),
+        Choice::Items(url) => Arc::new(StacItems::new(Root::open(url, options)?)),
     })
 }

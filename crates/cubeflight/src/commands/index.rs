@@ -4,7 +4,7 @@ mod sources;
 
 use std::time::{Duration, Instant};
 
-use cubeflight_index::{Assets, Index, IndexOptions, Indexer, Report, Scope};
+use cubeflight_index::{Assets, IndexOptions, Indexer, Report, Scope};
 use cubeflight_sentinel2::Wanted;
 use cubeflight_storage::{Counters, Options, Root};
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ pub(crate) async fn run(args: IndexArgs) -> Result<(), CliError> {
         scope: scope.clone(),
         ..IndexOptions::default()
     };
-    let indexer = Indexer::new(archive.clone(), Index::new(store.clone()), index_options);
+    let indexer = Indexer::new(archive.clone(), args.owner.index(store.clone())?, index_options);
     let stop = stop_on_signals()?;
     let watch = Watch::start(indexer.tally(), archive.clone());
     let report = indexer.run(source, &stop).await;

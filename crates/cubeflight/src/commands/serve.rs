@@ -22,7 +22,12 @@ const GRACE: Duration = Duration::from_secs(30);
 const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
 
 pub(crate) async fn run(args: ServeArgs) -> Result<(), CliError> {
-    let config = EngineConfig { threads: args.threads, ..EngineConfig::default() };
+    let config = EngineConfig {
+        threads: args.threads,
+        write_back: !args.no_write_back,
+        max_whole_read: args.max_whole_read,
+        ..EngineConfig::default()
+    };
     let engine = stores::engine(&args.stores, config)?;
     let running = Running::start(engine, args.listen).await?;
     print(&format!("listening on {}", running.url()))?;
@@ -31,6 +36,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), CliError> {
 
 /// A server that answers.
 pub(crate) struct Running {
+    engine: Engine,
     address: SocketAddr,
     stop: CancellationToken,
     task: JoinHandle<Result<(), tonic::transport::Error>>,
@@ -50,9 +56,9 @@ impl Running {
             .http2_keepalive_timeout(Some(Duration::from_secs(10)))
             .initial_stream_window_size(STREAM_WINDOW)
             .tcp_nodelay(true)
-            .add_service(cubeflight_flight::server(engine))
+            .add_service(cubeflight_flight::server(engine.clone()))
             .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopped);
-        Ok(Self { address, stop, task: tokio::spawn(server) })
+        Ok(Self { engine, address, stop, task: tokio::spawn(server) })
     }
 
     /// Address for clients.
@@ -76,13 +82,16 @@ impl Running {
     /// Takes no new calls and lets running streams finish, for a while.
     pub(crate) async fn stop(self) -> Result<(), CliError> {
         self.stop.cancel();
-        match tokio::time::timeout(GRACE, self.task).await {
+        let outcome = match tokio::time::timeout(GRACE, self.task).await {
             Ok(outcome) => ended(outcome),
             Err(_) => {
                 tracing::warn!("streams cut off after the grace period");
                 Ok(())
             }
-        }
+        };
+        // what streams have learnt last
+        self.engine.flush().await;
+        outcome
     }
 }
 

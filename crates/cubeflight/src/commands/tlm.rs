@@ -5,7 +5,7 @@ mod verify;
 
 use std::str::FromStr;
 
-use cubeflight_index::{Index, Selection, read_peer, write_peer};
+use cubeflight_index::{Selection, read_peer, write_peer};
 use cubeflight_sentinel2::{Level, MgrsTile};
 use cubeflight_storage::{Options, Root};
 
@@ -26,7 +26,7 @@ pub(crate) async fn run(command: TlmCommand) -> Result<(), CliError> {
 
 async fn export(args: TlmArgs) -> Result<(), CliError> {
     let (level, tile) = (Level::from_str(&args.collection)?, MgrsTile::from_str(&args.tile)?);
-    let index = Index::new(Root::open(&args.index, &Options::from_env()?)?);
+    let index = args.owner.index(Root::open(&args.index, &Options::from_env()?)?)?;
     let records = index.records(level, tile, &Selection::default()).await?;
     let table = write_peer(&records, args.best_only)?;
     let written = tokio::fs::write(&args.peer, table).await;
@@ -53,7 +53,7 @@ async fn import(args: TlmArgs) -> Result<(), CliError> {
             None => own_tlm += 1,
         }
     }
-    let index = Index::new(Root::open_or_create(&args.index, &Options::from_env()?)?);
+    let index = args.owner.index(Root::open_or_create(&args.index, &Options::from_env()?)?)?;
     if !records.is_empty() {
         index.append(&records).await?;
     }

@@ -18,10 +18,11 @@ use futures::StreamExt as _;
 use serde_json::json;
 
 use self::compare::{Depth, Finding, compare};
+use crate::cli::OwnerArgs;
 use crate::commands::{print, print_json};
 use crate::error::CliError;
 use crate::request::words;
-use crate::stores;
+use crate::stores::{self, Choice};
 
 /// Records compared side by side; the store's own limits hold besides.
 const SIDE_BY_SIDE: usize = 8;
@@ -35,6 +36,9 @@ pub(crate) struct VerifyArgs {
     /// Index: a directory, file:///dir or s3://bucket/prefix
     #[arg(long, value_name = "URL", env = "CUBEFLIGHT_INDEX")]
     index: String,
+
+    #[command(flatten)]
+    owner: OwnerArgs,
 
     /// MGRS tile
     #[arg(long, value_name = "TILE")]
@@ -84,7 +88,7 @@ pub(crate) async fn run(args: VerifyArgs) -> Result<(), CliError> {
     let assets = assets.collect::<Result<Vec<_>, _>>()?;
     let options = Options::from_env()?;
     let archive = Root::open(&args.store, &options)?;
-    let index = Index::new(Root::open(&args.index, &options)?);
+    let index = args.owner.index(Root::open(&args.index, &options)?)?;
 
     let records = newest(index.records(level, tile, &Selection::default()).await?, &assets);
     let found = records.len();
@@ -141,12 +145,13 @@ async fn tasks(
     query: &Query,
 ) -> Result<Vec<Task>, CliError> {
     let failed = |error: cubeflight_catalog::Error| CliError::coded(error.code(), &error);
-    let listing = stores::catalog(Some("archive"), archive, index, options)?;
+    let listing = stores::catalog(Choice::Archive, archive, index, options)?;
     let files = IndexCatalog::new(index.clone(), archive.clone(), listing);
     let files = by_asset(files.search(query).await.map_err(failed)?.products);
     let mut checksums = BTreeMap::new();
     if let Some(choice) = args.catalog.as_deref().filter(|_| args.full) {
-        let catalog = stores::catalog(Some(choice), archive, index, options)?;
+        let catalog =
+            stores::catalog(stores::choice(Some(choice), archive), archive, index, options)?;
         checksums = by_asset(catalog.search(query).await.map_err(failed)?.products);
     }
     let mut tasks = Vec::with_capacity(records.len());
