@@ -13,9 +13,10 @@
 //!
 //! What looks like a SOT is taken only when one of these confirms it:
 //!
-//! - a known place: a tile-part that is certain ends there, or it ends where one starts;
-//! - the chain: another SOT, of the next tile, stands exactly where it ends;
-//! - its packet lengths: as many as the tile's coding implies, which fill it to the byte.
+//! - a known place: a tile-part that is certain ends there;
+//! - its packet lengths: as many as the tile's coding implies, which fill it to the byte;
+//! - in files without packet lengths the chain: a SOT of the next tile, or the end, stands exactly
+//!   where it ends.
 //!
 //! Until then it only guides the next estimate. After [`FinderOptions::max_reads`] reads, the chain
 //! is walked up to what is still missing, so that the number of reads is bounded by that and the

@@ -41,13 +41,21 @@ impl TileFinder {
         if self.target.0 != tile {
             self.target = (tile, 0);
         }
-        let range = self.range_for(tile)?;
-        let range = range.start..range.end.min(end);
-        if range.end < range.start.saturating_add(SOT_LENGTH) {
-            self.stop("the codestream ends before its last tile");
-            return None;
+        let fits = |range: Range<u64>| {
+            let range = range.start..range.end.min(end);
+            (range.end >= range.start.saturating_add(SOT_LENGTH)).then_some(range)
+        };
+        if let Some(range) = fits(self.range_for(tile)?) {
+            return Some(range);
         }
-        Some(range)
+        // what is not certain led to the end: from here on only the chain is followed
+        self.pending.clear();
+        self.options.max_reads = 0;
+        let range = fits(self.range_for(tile)?);
+        if range.is_none() {
+            self.stop("the codestream ends before its last tile");
+        }
+        range
     }
 
     fn is_done(&self, tile: u16) -> bool {
@@ -72,7 +80,7 @@ impl TileFinder {
         }
         if let Some(part) = self.pending.values().find(|part| part.tile == tile) {
             // its own header may prove it, and the next SOT confirms it
-            let own = part.offset..part.offset.saturating_add(self.head_length(tile));
+            let own = part.offset..part.offset.saturating_add(self.plt_length(tile));
             if part.header_length == 0 && !self.is_searched(part.offset, own.end) {
                 return Some(own);
             }
@@ -139,6 +147,11 @@ impl TileFinder {
         if self.options.detail == Detail::TileParts {
             return SOT_LENGTH;
         }
+        self.plt_length(tile)
+    }
+
+    /// The same where the packet lengths are needed as proof.
+    fn plt_length(&self, tile: u16) -> u64 {
         let image = self.image.as_ref();
         let packets = image.and_then(|image| crate::packet_count(&image.header, tile).ok());
         let plt = packets.unwrap_or_default().saturating_mul(3).saturating_add(24);

@@ -122,6 +122,13 @@ impl TileFinder {
         if known(part.tile, part.offset) {
             return true;
         }
+        // where tile-parts list their packets the list is asked for: a pattern in the data could
+        // end where the tile-part does that holds it
+        let header_read = |part: &&TilePart| part.header_length > 0;
+        let read = self.parts.values().find(header_read);
+        if read.is_none_or(|part| part.packet_lengths.is_some()) {
+            return false;
+        }
         let (next, end) = (part.tile.saturating_add(1), part.end());
         let follows = self.pending.get(&end).is_some_and(|other| other.tile == next);
         let last = self.image.as_ref().is_some_and(|image| {
