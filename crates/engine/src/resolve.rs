@@ -98,6 +98,7 @@ impl Engine {
         let selection = Selection {
             products: steps.iter().map(|step| step.product.id.clone()).collect(),
             assets: request.assets.clone(),
+            ..Selection::default()
         };
         for record in self.index.records(request.level, request.tile, &selection).await? {
             records.entry((record.product.clone(), record.asset)).or_default().push(record);

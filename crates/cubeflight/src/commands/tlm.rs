@@ -1,4 +1,7 @@
-//! `cubeflight tlm`: the peer's table format.
+//! `cubeflight tlm`: the peer's table format, and the care of tables.
+
+mod compact;
+mod stats;
 
 use std::str::FromStr;
 
@@ -14,6 +17,8 @@ pub(crate) async fn run(command: TlmCommand) -> Result<(), CliError> {
     match command {
         TlmCommand::Export(args) => export(args).await,
         TlmCommand::Import(args) => import(args).await,
+        TlmCommand::Stats(args) => stats::run(args).await,
+        TlmCommand::Compact(args) => compact::run(args).await,
     }
 }
 

@@ -77,6 +77,7 @@ pub const TABLE: &[Entry] = &[
     entry("CF-IDX-002", Class::InvalidArgument, "Not a table of the peer's index format.", "give a Parquet file with product_id, band_id, path and index"),
     entry("CF-IDX-003", Class::Internal, "An index table cannot be written.", "report it with the message"),
     entry("CF-IDX-004", Class::Internal, "An index task ended early.", "run the command again"),
+    entry("CF-IDX-005", Class::InvalidArgument, "The owner of an index has no name.", "give one"),
     entry("CF-CAT-001", Class::Unavailable, "The catalogue cannot be read.", "see the message for what the store said"),
     entry("CF-CAT-002", Class::FailedPrecondition, "Folders of the archive are nested too deep.", "look for a symbolic link that leads back up"),
     entry("CF-CAT-003", Class::Unavailable, "The catalogue failed.", "see the message for what it said"),
