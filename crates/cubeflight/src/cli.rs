@@ -447,6 +447,54 @@ pub(crate) enum TlmCommand {
     /// is read, scanned anew, and compared with its checksum where the catalogue has one. Ends
     /// with 1 where anything disagrees, after a list of it.
     Verify(VerifyArgs),
+    /// Count what the tables of an index hold
+    Stats(TlmStatsArgs),
+    /// Make one file of the many of a table
+    ///
+    /// Writes the records of all files of a table to a new one and removes files whose records
+    /// another has held for longer than --grace. Writers, readers and other compactions may be at
+    /// work. A table of one file is left as it is, so that it can be run as often as wanted.
+    Compact(TlmCompactArgs),
+}
+
+/// Which tables of an index.
+#[derive(Debug, Args)]
+pub(crate) struct TableArgs {
+    /// Index: a directory, file:///dir or s3://bucket/prefix
+    #[arg(long, value_name = "URL", env = "CUBEFLIGHT_INDEX")]
+    pub(crate) index: String,
+
+    #[command(flatten)]
+    pub(crate) owner: OwnerArgs,
+
+    /// Only this collection: sentinel-2-l2a or sentinel-2-l1c
+    #[arg(long, value_name = "ID")]
+    pub(crate) collection: Option<String>,
+
+    /// Only this MGRS tile
+    #[arg(long, value_name = "TILE")]
+    pub(crate) tile: Option<String>,
+
+    /// Print one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TlmStatsArgs {
+    #[command(flatten)]
+    pub(crate) tables: TableArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TlmCompactArgs {
+    #[command(flatten)]
+    pub(crate) tables: TableArgs,
+
+    /// Seconds for which a file stays after another has taken its records: longer than any listing
+    /// of the table takes, and than this machine's clock may be ahead of the store's
+    #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
+    pub(crate) grace: u64,
 }
 
 #[derive(Debug, Args)]

@@ -45,12 +45,16 @@ impl Index {
     ) -> Result<Compaction> {
         let folder = self.folder(level, tile);
         self.files.caches.outdated(&folder.path);
-        let mut done = self
-            .reading(&folder, |live| {
-                let folder = &folder;
-                Box::pin(async move { self.rewrite(folder, &live).await })
-            })
-            .await?;
+        let mut restarts = 0;
+        let mut done = loop {
+            let outcome = match self.live(&folder).await {
+                Ok(live) => self.rewrite(&folder, &live).await,
+                Err(error) => Err(error),
+            };
+            if let Some(outcome) = self.settled(&folder, &mut restarts, outcome) {
+                break outcome?;
+            }
+        };
         self.files.caches.outdated(&folder.path);
         done.removed = self.remove_replaced(&folder, grace).await?;
         self.files.caches.outdated(&folder.path);

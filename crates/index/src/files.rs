@@ -78,15 +78,14 @@ impl Files {
 
     /// The footers of files.
     pub(crate) async fn open(&self, files: &[File]) -> Result<Vec<Open>> {
-        let footers = files.iter().map(|file| async move {
-            let key = file.path.clone();
-            let footer = self.caches.footers.try_get_with(key, self.footer(file));
-            let footer = footer.await.map_err(|error: Arc<Error>| error.shared())?;
-            Ok((file.clone(), footer))
-        });
-        // collected: the compiler cannot see that a closure over borrows may change threads
-        let footers: Vec<_> = footers.collect();
+        let footers: Vec<_> = files.iter().map(|file| self.open_file(file)).collect();
         futures::stream::iter(footers).buffered(READS).try_collect().await
+    }
+
+    async fn open_file(&self, file: &File) -> Result<Open> {
+        let key = file.path.clone();
+        let footer = self.caches.footers.try_get_with(key, self.footer(file)).await;
+        Ok((file.clone(), footer.map_err(|error: Arc<Error>| error.shared())?))
     }
 
     async fn footer(&self, file: &File) -> Result<Arc<Footer>> {
@@ -119,6 +118,11 @@ impl Files {
             }
             read => Ok(read?),
         }
+    }
+
+    async fn body(&self, path: &Path, range: Range<u64>) -> Result<(u64, Bytes)> {
+        let start = range.start;
+        Ok((start, self.get(path, range).await?))
     }
 
     /// The rows of a table that may be wanted, block by block, out of memory where possible. Of
@@ -220,11 +224,8 @@ impl Files {
                 None => table::ranges(&footer, &blocks, columns, size),
             })
         };
-        let reads = coalesce(planned.await?).into_iter().map(|range| async move {
-            let body = self.get(path, range.clone()).await?;
-            Ok::<_, Error>((range.start, body))
-        });
-        let reads: Vec<_> = reads.collect();
+        let ranges = coalesce(planned.await?);
+        let reads: Vec<_> = ranges.into_iter().map(|range| self.body(path, range)).collect();
         let mut bodies: Vec<(u64, Bytes)> =
             futures::stream::iter(reads).buffered(READS).try_collect().await?;
         bodies.extend(footer.whole.clone().map(|whole| (0, whole)));

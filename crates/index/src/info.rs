@@ -67,8 +67,16 @@ impl Index {
     /// Store failures and unreadable index files.
     pub async fn table(&self, level: Level, tile: MgrsTile) -> Result<TableInfo> {
         let folder = self.folder(level, tile);
-        let folder = &folder;
-        self.reading(folder, |live| Box::pin(async move { self.info(folder, &live).await })).await
+        let mut restarts = 0;
+        loop {
+            let outcome = match self.live(&folder).await {
+                Ok(live) => self.info(&folder, &live).await,
+                Err(error) => Err(error),
+            };
+            if let Some(outcome) = self.settled(&folder, &mut restarts, outcome) {
+                return outcome;
+            }
+        }
     }
 
     async fn info(&self, folder: &Folder, live: &[Open]) -> Result<TableInfo> {

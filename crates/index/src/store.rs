@@ -9,7 +9,6 @@ use chrono::{DateTime, Utc};
 use cubeflight_sentinel2::{AssetId, Level, MgrsTile, ProductId, TimeRange};
 use cubeflight_storage::{Path, Root};
 use cubeflight_tlm::TlmRecord;
-use futures::future::BoxFuture;
 use object_store::{PutMode, PutOptions, PutPayload};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -175,39 +174,42 @@ impl Index {
             Detail::Tlm => Columns::Tlm,
             Detail::Packets => Columns::Packets,
         };
-        let blocks = self
-            .reading(&folder, |live| {
-                let (files, folder, want) = (&self.files, &folder, &want);
-                Box::pin(async move { files.rows(folder, &live, want, columns).await })
-            })
-            .await?;
+        let mut restarts = 0;
+        let blocks = loop {
+            let outcome = match self.live(&folder).await {
+                Ok(live) => self.files.rows(&folder, &live, &want, columns).await,
+                Err(error) => Err(error),
+            };
+            if let Some(outcome) = self.settled(&folder, &mut restarts, outcome) {
+                break outcome?;
+            }
+        };
         let rows = blocks.iter().flat_map(|rows| rows.iter());
         let rows: Vec<Row> = rows.filter(|row| selection.admits(&row.record)).cloned().collect();
         Ok(merge(&rows).into_iter().map(|row| row.record).collect())
     }
 
-    /// Runs `read` over the files of a table whose records count, and again with a new listing
-    /// where one of them was removed meanwhile.
-    pub(crate) async fn reading<'a, T>(
+    /// The files of a table whose records count.
+    pub(crate) async fn live(&self, folder: &Folder) -> Result<Vec<Open>> {
+        let files = self.files.list(&folder.path).await?;
+        Ok(live(&self.files.open(&files).await?))
+    }
+
+    /// The outcome of reading a table; `None` where it is to be read again with a new listing, since
+    /// one of its files was removed meanwhile.
+    pub(crate) fn settled<T>(
         &self,
         folder: &Folder,
-        // boxed, because nothing says that the future of an async closure can change threads
-        read: impl Fn(Vec<Open>) -> BoxFuture<'a, Result<T>> + Sync,
-    ) -> Result<T> {
-        let mut restarts = 0;
-        loop {
-            let attempt = async {
-                let files = self.files.list(&folder.path).await?;
-                let files = self.files.open(&files).await?;
-                read(live(&files)).await
-            };
-            match attempt.await {
-                Err(error) if error.is_vanished() && restarts < RESTARTS => {
-                    restarts += 1;
-                    self.files.caches.outdated(&folder.path);
-                }
-                outcome => return outcome,
+        restarts: &mut usize,
+        outcome: Result<T>,
+    ) -> Option<Result<T>> {
+        match outcome {
+            Err(error) if error.is_vanished() && *restarts < RESTARTS => {
+                *restarts += 1;
+                self.files.caches.outdated(&folder.path);
+                None
             }
+            outcome => Some(outcome),
         }
     }
 
@@ -300,4 +302,37 @@ pub(crate) async fn working<T: Send + 'static>(
 ) -> Result<T> {
     let joined = tokio::task::spawn_blocking(work).await;
     joined.map_err(|error| Error::Task { reason: error.to_string() })?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replacement_sorts_behind_what_it_replaces() {
+        let ahead = Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, 9_000_000_000, 7));
+        for after in [ahead, Uuid::now_v7()] {
+            let name = format!("{after}-1234.parquet");
+            assert!(new_id(Some(&name)).to_string() > after.to_string());
+        }
+    }
+
+    #[test]
+    fn no_moment_comes_twice() {
+        let moments: Vec<i64> = (0..1000).map(|_| now()).collect();
+        assert!(moments.is_sorted_by(|a, b| a < b));
+    }
+
+    /// Other crates spawn what they ask of an index.
+    #[test]
+    fn futures_can_be_sent() {
+        fn send<T: Send>(_: T) {}
+        fn check(index: &Index, selection: &Selection, tile: MgrsTile) {
+            send(index.records(Level::L2A, tile, selection));
+            send(index.append(&[]));
+            send(index.tables());
+            send(index.compact(Level::L2A, tile, std::time::Duration::ZERO));
+        }
+        let _ = check;
+    }
 }

@@ -5,6 +5,8 @@ mod footer;
 mod pages;
 mod rows;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub(crate) use footer::{Block, Footer, Parsed, Want};

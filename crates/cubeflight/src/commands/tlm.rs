@@ -1,6 +1,8 @@
-//! `cubeflight tlm`: the peer's table format, and tools for files and records.
+//! `cubeflight tlm`: the peer's table format, and tools for files, records and tables.
 
+mod compact;
 mod inject;
+mod stats;
 mod verify;
 
 use std::str::FromStr;
@@ -21,6 +23,8 @@ pub(crate) async fn run(command: TlmCommand) -> Result<(), CliError> {
         TlmCommand::Import(args) => import(args).await,
         TlmCommand::Inject(args) => inject::run(args).await,
         TlmCommand::Verify(args) => verify::run(args).await,
+        TlmCommand::Stats(args) => stats::run(args).await,
+        TlmCommand::Compact(args) => compact::run(args).await,
     }
 }
 

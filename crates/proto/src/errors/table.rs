@@ -79,6 +79,7 @@ pub const TABLE: &[Entry] = &[
     entry("CF-IDX-002", Class::InvalidArgument, "Not a table of the peer's index format.", "give a Parquet file with product_id, band_id, path and index"),
     entry("CF-IDX-003", Class::Internal, "An index table cannot be written.", "report it with the message"),
     entry("CF-IDX-004", Class::Internal, "An index task ended early.", "run the command again"),
+    entry("CF-IDX-005", Class::InvalidArgument, "The owner of an index has no name.", "give one"),
     entry("CF-IDX-020", Class::InvalidArgument, "A name of a list is neither an image nor a product.", "name one JP2 or .SAFE folder a line, by key or href"),
     entry("CF-IDX-021", Class::DataLoss, "A product cannot be indexed as a whole.", "look into its folder"),
     entry("CF-IDX-022", Class::FailedPrecondition, "Folders of the archive are nested too deep.", "look for a symbolic link that leads back up"),
