@@ -62,7 +62,7 @@ pub(crate) enum Command {
     /// header and the headers of its tile-parts. With --json everything is printed: boxes, marker
     /// segments, each tile-part with its offset, length and number of packets.
     Inspect(InspectArgs),
-    /// Exchange index records with the table format of jp2io
+    /// Exchange index records: tables of jp2io, references for Zarr readers
     #[command(subcommand)]
     Tlm(TlmCommand),
     /// Serve a directory over S3, with limits and faults where wanted (for tests and the demo)
@@ -301,6 +301,43 @@ pub(crate) enum TlmCommand {
     Export(TlmArgs),
     /// Add the records of a table of jp2io to the index
     Import(TlmArgs),
+    /// Write Kerchunk references, by which zarr and xarray read the files without a server
+    ///
+    /// A chunk of the Zarr store is one JP2 tile, read by its byte range; the Python package
+    /// cubeflight has the codec. Files whose records are incomplete, or that are coded otherwise
+    /// than the rest of their asset, are left out and named.
+    References(ReferencesArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReferencesArgs {
+    /// Index: a directory, file:///dir or s3://bucket/prefix
+    #[arg(long, value_name = "URL", env = "CUBEFLIGHT_INDEX")]
+    pub(crate) index: String,
+
+    /// Archive that the references point to: a directory, file:///dir or s3://bucket/prefix
+    #[arg(long, value_name = "URL", env = "CUBEFLIGHT_STORE")]
+    pub(crate) store: String,
+
+    /// MGRS tile
+    #[arg(long, value_name = "TILE")]
+    pub(crate) tile: String,
+
+    /// sentinel-2-l2a or sentinel-2-l1c
+    #[arg(long, default_value = "sentinel-2-l2a", value_name = "ID")]
+    pub(crate) collection: String,
+
+    /// Only these datatake starts, as in `pull`. Default: all
+    #[arg(long, default_value = "../..", value_name = "A/B", hide_default_value = true)]
+    pub(crate) datetime: String,
+
+    /// Only these bands, comma separated, as in `pull`. Default: all that are indexed
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    pub(crate) bands: Vec<String>,
+
+    /// FILE.json, or DIR.parq for many references: a new directory of Parquet files
+    #[arg(long, value_name = "FILE.json|DIR.parq")]
+    pub(crate) out: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -1,4 +1,6 @@
-//! `cubeflight tlm`: the peer's table format.
+//! `cubeflight tlm`: the peer's table format, and references.
+
+mod references;
 
 use std::str::FromStr;
 
@@ -14,6 +16,7 @@ pub(crate) async fn run(command: TlmCommand) -> Result<(), CliError> {
     match command {
         TlmCommand::Export(args) => export(args).await,
         TlmCommand::Import(args) => import(args).await,
+        TlmCommand::References(args) => references::run(args).await,
     }
 }
 
