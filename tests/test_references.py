@@ -113,9 +113,7 @@ def test_only_the_tiles_of_the_window_are_read(
     assert reads == []
     tree[SCL].isel(time=0, y=slice(635, 650), x=slice(1270, 1290)).load()
     wanted = [refs[f"{SCL}/0.{row}.{column}"] for row in (0, 1) for column in (1, 2)]
-    assert sorted(reads) == sorted(
-        (url, offset, offset + length) for url, offset, length in wanted
-    )
+    assert sorted(reads) == sorted((url, offset, offset + length) for url, offset, length in wanted)
     assert {Path(url.removeprefix("file://")) for url, *_ in reads} == {jp2(store, L2A, "SCL_20m")}
 
 
@@ -159,9 +157,7 @@ def test_southern_tile(store: Path, indexed: tuple[Path, dict], decode: Decoder,
     assert b01.spatial_ref.attrs["false_northing"] == 10_000_000.0
 
 
-def test_another_file_is_noticed(
-    store: Path, indexed: tuple[Path, dict], tmp_path: Path
-):
+def test_another_file_is_noticed(store: Path, indexed: tuple[Path, dict], tmp_path: Path):
     moved = tmp_path / "a store"
     target = moved / jp2(store, L2A, "SCL_20m").relative_to(store)
     target.parent.mkdir(parents=True)
