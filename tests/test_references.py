@@ -157,6 +157,36 @@ def test_southern_tile(store: Path, indexed: tuple[Path, dict], decode: Decoder,
     assert b01.spatial_ref.attrs["false_northing"] == 10_000_000.0
 
 
+def test_a_missing_file_is_fill(store: Path, decode: Decoder, tmp_path: Path):
+    """Two dates, the second one without AOT; and an older product of the first."""
+    later = L2A.replace("20221005", "20221010")
+    older = L2A.replace("_N0400_", "_N0301_")
+    source = jp2(store, L2A, "SCL_20m").relative_to(store)
+    files = [(L2A, "SCL_20m"), (L2A, "AOT_20m"), (later, "SCL_20m"), (older, "SCL_20m")]
+    for product, name in files:
+        key = str(source).replace(L2A, product).replace("SCL_20m", name)
+        key = key.replace("20221005T115411", "20221010T115411") if product == later else key
+        target = tmp_path / "store" / key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(jp2(store, L2A, name), target)
+    moved, index = tmp_path / "store", tmp_path / "index"
+    index.mkdir()
+    assets = ("--assets", "SCL,AOT_20m")
+    cli("index", "--store", moved.as_uri(), "--index", index.as_uri(), *assets)
+    for name in FORMATS:
+        said = make(moved, index, tmp_path / name)
+        assert f"left out: {older}: {L2A} has a higher processing baseline" in said
+        tree = cubeflight.open_references(tmp_path / name)
+        assert list(tree[SCL].product_ids.values) == [L2A, later]
+        rows, columns = slice(3000, 3100), slice(3000, 3100)
+        aot = tree["quality/atmosphere/r20m/aot"].isel(y=rows, x=columns).values
+        want = decode.asset(L2A, "AOT_20m")[rows, columns]
+        np.testing.assert_array_equal(aot, [want, np.zeros_like(want)])
+        scl = decode.asset(L2A, "SCL_20m")[rows, columns]
+        got = tree[SCL].sel(time="2022-10-10").isel(y=rows, x=columns)
+        np.testing.assert_array_equal(got.values[0], scl)
+
+
 def test_another_file_is_noticed(store: Path, indexed: tuple[Path, dict], tmp_path: Path):
     moved = tmp_path / "a store"
     target = moved / jp2(store, L2A, "SCL_20m").relative_to(store)
@@ -166,6 +196,11 @@ def test_another_file_is_noticed(store: Path, indexed: tuple[Path, dict], tmp_pa
     tree = cubeflight.open_references(tmp_path / "refs.json")
     with pytest.raises(ValueError, match="tile-part"):
         tree[SCL][0, 2000:2010, 2000:2010].load()
+    with pytest.raises(ValueError, match="tile-part"):  # begins after the end of this file
+        tree[SCL][0, -10:, -10:].load()
+    target.unlink()
+    with pytest.raises(Exception, match="failed to fetch"):
+        tree[SCL][0, :10, :10].load()
 
 
 def test_refusals(store: Path, indexed: tuple[Path, dict], tmp_path: Path):

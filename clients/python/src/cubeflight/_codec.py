@@ -23,6 +23,9 @@ except ImportError as error:  # imagecodecs itself, or a build of it without Ope
         "reading references needs imagecodecs with JPEG 2000: pip install 'cubeflight[references]'"
     ) from error
 
+# A chunk of a time step without file in Parquet references. No bytes at all would be what a read
+# beyond the end of a replaced file gives.
+_FILL = b"fill"
 _CELLS = ("plain", "planes", "flags")
 
 
@@ -71,7 +74,7 @@ class Jp2TileCodec(Codec):  # type: ignore[misc]
 
     def decode(self, buf: Any, out: Any = None) -> Any:
         """The pixels of a chunk. A tile at the right or lower edge is padded with 0 to the chunk;
-        no bytes at all stand for a time step without file, all 0."""
+        the word ``fill`` stands for a time step without file, all 0."""
         part = ensure_bytes(buf)
         pixels = self._pixels(part)
         return pixels if out is None else ndarray_copy(pixels, out)
@@ -79,7 +82,7 @@ class Jp2TileCodec(Codec):  # type: ignore[misc]
     def _pixels(self, part: bytes) -> np.ndarray[Any, Any]:
         planes = self._header.components if self.cells == "planes" else 1
         chunk: np.ndarray[Any, Any] = np.zeros((planes, *self._header.tile_shape), self._dtype)
-        if part:
+        if part != _FILL:
             tile = _jp2.tile_codestream(self._header, part)
             decoded = self._decode(tile)
             chunk[:, : tile.rows, : tile.columns] = decoded

@@ -16,6 +16,10 @@ use crate::{Error, Result};
 /// Chunks of one file; a reader fetches as many to know one.
 pub const RECORD_SIZE: usize = 10_000;
 
+/// What the codec reads as a chunk without data. No bytes at all would be what a read beyond the end of
+/// a replaced file gives, and that must be an error.
+const FILL: &[u8] = b"fill";
+
 /// One file of the layout.
 #[derive(Debug)]
 pub struct ReferenceFile {
@@ -51,8 +55,8 @@ impl References {
 
 /// The references of one file.
 ///
-/// A chunk of a time step without file is inline and empty, which the codec reads as fill: readers
-/// tell a missing chunk by a path that is Python's `None`, which pandas no longer makes of a null.
+/// A chunk of a time step without file is the inline word [`FILL`]: readers tell a missing chunk by
+/// a path that is Python's `None`, which pandas no longer makes of a null.
 fn record(array: &AssetArray, number: usize) -> Result<Vec<u8>> {
     let first = number.saturating_mul(RECORD_SIZE);
     let chunks: Vec<_> = array.chunks().skip(first).take(RECORD_SIZE).collect();
@@ -70,7 +74,7 @@ fn record(array: &AssetArray, number: usize) -> Result<Vec<u8>> {
         ("size", Arc::new(Int64Array::from_iter_values(sizes))),
     ];
     if !complete {
-        let raw = chunks.iter().map(|chunk| if chunk.is_some() { None } else { Some(&b""[..]) });
+        let raw = chunks.iter().map(|chunk| if chunk.is_some() { None } else { Some(FILL) });
         columns.push(("raw", Arc::new(BinaryArray::from_iter(raw))));
     }
     write(columns)
