@@ -455,6 +455,46 @@ pub(crate) enum TlmCommand {
     /// another has held for longer than --grace. Writers, readers and other compactions may be at
     /// work. A table of one file is left as it is, so that it can be run as often as wanted.
     Compact(TlmCompactArgs),
+    /// Write Kerchunk references, by which zarr and xarray read the files without a server
+    ///
+    /// A chunk of the Zarr store is one JP2 tile, read by its byte range; the Python package
+    /// cubeflight has the codec. Files whose records are incomplete, or that are coded otherwise
+    /// than the rest of their asset, are left out and named.
+    References(ReferencesArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReferencesArgs {
+    /// Index: a directory, file:///dir or s3://bucket/prefix
+    #[arg(long, value_name = "URL", env = "CUBEFLIGHT_INDEX")]
+    pub(crate) index: String,
+
+    #[command(flatten)]
+    pub(crate) owner: OwnerArgs,
+
+    /// Archive that the references point to: a directory, file:///dir or s3://bucket/prefix
+    #[arg(long, value_name = "URL", env = "CUBEFLIGHT_STORE")]
+    pub(crate) store: String,
+
+    /// MGRS tile
+    #[arg(long, value_name = "TILE")]
+    pub(crate) tile: String,
+
+    /// sentinel-2-l2a or sentinel-2-l1c
+    #[arg(long, default_value = "sentinel-2-l2a", value_name = "ID")]
+    pub(crate) collection: String,
+
+    /// Only these datatake starts, as in `pull`. Default: all
+    #[arg(long, default_value = "../..", value_name = "A/B", hide_default_value = true)]
+    pub(crate) datetime: String,
+
+    /// Only these bands, comma separated, as in `pull`. Default: all that are indexed
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    pub(crate) bands: Vec<String>,
+
+    /// FILE.json, or DIR.parq for many references: a new directory of Parquet files
+    #[arg(long, value_name = "FILE.json|DIR.parq")]
+    pub(crate) out: PathBuf,
 }
 
 /// Which tables of an index.

@@ -60,6 +60,7 @@ macro_rules! coded {
 #[cfg(feature = "demo")]
 coded!(cubeflight_testkit::Error);
 coded!(
+    cubeflight_catalog::Error,
     cubeflight_jp2::Error,
     cubeflight_storage::Error,
     cubeflight_index::Error,

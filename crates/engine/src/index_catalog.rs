@@ -35,37 +35,8 @@ impl IndexCatalog {
         Self { index, archive, base: Arc::new(OnceCell::new()), fallback }
     }
 
-    /// Keys of records begin with `Sentinel-2/`, whatever the mirror; the archive's root may lie
-    /// some folders above that.
     async fn base(&self) -> cubeflight_catalog::Result<&Path> {
-        self.base.get_or_try_init(|| self.find_base()).await
-    }
-
-    async fn find_base(&self) -> cubeflight_catalog::Result<Path> {
-        let mut folders = VecDeque::from([(self.archive.prefix().clone(), 0)]);
-        let mut listings = 0;
-        while let Some((folder, depth)) = folders.pop_front() {
-            listings += 1;
-            if listings > MAX_LISTINGS {
-                break;
-            }
-            let listing = self.archive.store().list_with_delimiter(Some(&folder)).await;
-            let listing = listing.map_err(|error| {
-                cubeflight_catalog::Error::from(cubeflight_storage::Error::from_store(
-                    &folder, error,
-                ))
-            })?;
-            for below in listing.common_prefixes {
-                if below.filename() == Some("Sentinel-2") {
-                    return Ok(folder);
-                }
-                if depth < MAX_DEPTH {
-                    folders.push_back((below, depth + 1));
-                }
-            }
-        }
-        // Keys of an archive in another layout are whole paths.
-        Ok(Path::default())
+        self.base.get_or_try_init(|| archive_base(&self.archive)).await
     }
 }
 
@@ -105,7 +76,7 @@ impl Catalog for IndexCatalog {
                 metadata: ProductMetadata::default(),
             });
             let asset = AssetRef {
-                href: self.archive.href(&join(base, &record.key)),
+                href: self.archive.href(&path_of_key(base, &record.key)),
                 size: Some(record.size),
                 etag: record.etag.clone(),
                 checksum: None,
@@ -116,6 +87,39 @@ impl Catalog for IndexCatalog {
     }
 }
 
-fn join(base: &Path, key: &str) -> Path {
+/// The folder of an archive that the keys of records are counted from. They begin with
+/// `Sentinel-2/`, whatever the mirror; the archive's root may lie some folders above that.
+///
+/// # Errors
+/// Store failures.
+pub async fn archive_base(archive: &Root) -> cubeflight_catalog::Result<Path> {
+    let mut folders = VecDeque::from([(archive.prefix().clone(), 0)]);
+    let mut listings = 0;
+    while let Some((folder, depth)) = folders.pop_front() {
+        listings += 1;
+        if listings > MAX_LISTINGS {
+            break;
+        }
+        let listing = archive.store().list_with_delimiter(Some(&folder)).await;
+        let listing = listing.map_err(|error| {
+            let error = cubeflight_storage::Error::from_store(&folder, error);
+            cubeflight_catalog::Error::from(error)
+        })?;
+        for below in listing.common_prefixes {
+            if below.filename() == Some("Sentinel-2") {
+                return Ok(folder);
+            }
+            if depth < MAX_DEPTH {
+                folders.push_back((below, depth + 1));
+            }
+        }
+    }
+    // Keys of an archive in another layout are whole paths.
+    Ok(Path::default())
+}
+
+/// Where the file of a record lies in an archive with that [base](archive_base).
+#[must_use]
+pub fn path_of_key(base: &Path, key: &str) -> Path {
     base.parts().chain(Path::from(key).parts()).collect()
 }

@@ -23,7 +23,7 @@ pub use block::Block;
 pub use config::EngineConfig;
 pub use engine::Engine;
 pub use error::{Error, Result};
-pub use index_catalog::IndexCatalog;
+pub use index_catalog::{IndexCatalog, archive_base, path_of_key};
 pub use pixels::Pixels;
 pub use resolve::Resolved;
 pub use run::{BlockStream, RunStats};

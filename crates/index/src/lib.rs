@@ -16,6 +16,7 @@ mod indexer;
 mod info;
 mod merge;
 mod peer;
+mod references;
 mod scan;
 mod store;
 mod table;
@@ -29,5 +30,6 @@ pub use indexer::{
 };
 pub use info::TableInfo;
 pub use peer::{PeerRow, read_peer, write_peer};
+pub use references::{LeftOut, MAX_JSON_REFERENCES, RECORD_SIZE, ReferenceFile, References};
 pub use scan::{MAX_WHOLE_READ, ScanDetail, scan_asset, scan_asset_with, scan_file, scan_header};
 pub use store::{Detail, Index, Selection};

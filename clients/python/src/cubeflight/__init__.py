@@ -21,6 +21,7 @@ from ._errors import (
     Unauthenticated,
     Unavailable,
 )
+from ._references import open_references
 from ._result import Missing, SearchResult, StepError
 from ._tlm import TileRange, TlmTable, tile_ranges
 
@@ -46,5 +47,6 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "connect",
+    "open_references",
     "tile_ranges",
 ]

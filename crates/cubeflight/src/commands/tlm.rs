@@ -2,6 +2,7 @@
 
 mod compact;
 mod inject;
+mod references;
 mod stats;
 mod verify;
 
@@ -25,6 +26,7 @@ pub(crate) async fn run(command: TlmCommand) -> Result<(), CliError> {
         TlmCommand::Verify(args) => verify::run(args).await,
         TlmCommand::Stats(args) => stats::run(args).await,
         TlmCommand::Compact(args) => compact::run(args).await,
+        TlmCommand::References(args) => references::run(args).await,
     }
 }
 
