@@ -217,7 +217,7 @@ def serving_urls(
     extra: dict[str, str] | None = None,
     options: Sequence[str] = (),
 ) -> Iterator[str]:
-    """The same for stores of any kind, with more flags; `extra` adds to the server's environment."""
+    """The same for stores of any kind, with more flags; `extra` adds to its environment."""
     command = [str(binary()), "serve", "--listen", "127.0.0.1:0"]
     command += ["--store", store, "--index", index, *options]
     with log.open("w") as errors:

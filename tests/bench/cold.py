@@ -21,9 +21,9 @@ import pyarrow.flight as fl
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from blackbox import cli, serving_urls  # noqa: E402
-from test_archive import SEED, TILE, archive  # noqa: E402
-from test_s3 import KEYS, s3  # noqa: E402
+from blackbox import cli, serving_urls
+from test_archive import SEED, TILE, archive
+from test_s3 import KEYS, s3
 
 BANDS = ("B08", "B11", "SCL")
 # SOT markers in a step of these bands.
@@ -41,9 +41,7 @@ def pull(address: str) -> dict[str, Any]:
     start = time.monotonic()
     steps, arrivals = [], []
     with fl.FlightClient(address) as client:
-        info = client.get_flight_info(
-            fl.FlightDescriptor.for_command(json.dumps(REQUEST).encode())
-        )
+        info = client.get_flight_info(fl.FlightDescriptor.for_command(json.dumps(REQUEST).encode()))
         planned = time.monotonic() - start
         for chunk in client.do_get(info.endpoints[0].ticket):
             arrivals.append(time.monotonic() - start)
