@@ -39,7 +39,7 @@ impl Entry {
     /// The product, or why it cannot be used, where it is wanted; what is unknown may be.
     pub(crate) fn wanted(self, wanted: &Wanted) -> Option<Result<Product, Omitted>> {
         match self {
-            Self::Product(product) => wanted.matches(&product.id).then(|| Ok(*product)),
+            Self::Product(product) => wanted.matches(&product.id).then_some(Ok(*product)),
             Self::Omitted { omitted, level, tile, time } => {
                 let may_be = level.is_none_or(|it| wanted.level.is_none_or(|level| level == it))
                     && tile.is_none_or(|it| wanted.tile.is_none_or(|tile| tile == it))

@@ -48,8 +48,7 @@ pub(crate) async fn walk(root: &Root, query: &Query) -> Result<Walked> {
 fn descend(folder: Path, query: &Query, walked: &mut Walked, level: &mut Vec<Path>) {
     let name = folder.filename().unwrap_or_default();
     if !name.ends_with(".SAFE") {
-        let wanted =
-            Wanted { level: Some(query.level), tile: Some(query.tile), time: query.time };
+        let wanted = Wanted { level: Some(query.level), tile: Some(query.tile), time: query.time };
         if wanted.may_be_below(folder.as_ref()) {
             level.push(folder);
         }
