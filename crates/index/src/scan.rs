@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use cubeflight_jp2::{Detail, MainHeader, ScanOptions, Scanner, Structure, TilePart};
+use cubeflight_jp2::{Detail, MainHeader, ScanOptions, Scanner, Structure, TilePart, packet_count};
 use cubeflight_storage::{Path, Root};
 use cubeflight_tlm::{RecordSource, TlmRecord};
 
@@ -82,6 +82,7 @@ pub async fn scan_asset_with(
 /// Describes a large file by its headers.
 async fn hop(root: &Root, path: &Path, size: u64, options: ScanOptions) -> Result<Structure> {
     let first = root.get_range(path, 0..options.first_read.min(size)).await?;
+    let options = ScanOptions { tile_part_read: tile_part_read(size, &first, options), ..options };
     let walk = |options| walk(root, path, Scanner::new(size, options), &first);
     let found = walk(ScanOptions { use_tlm: true, ..options }).await?;
     if !found.from_tlm || tlm_holds(root, path, &found, &first).await? {
@@ -89,6 +90,15 @@ async fn hop(root: &Root, path: &Path, size: u64, options: ScanOptions) -> Resul
     }
     tracing::warn!(%path, "the TLM of the file is wrong: it is not used");
     walk(options).await
+}
+
+/// Bytes that hold the header of any tile-part, so that none takes a second request: SOT, PLT and
+/// SOD, with lengths of up to 2 MiB (three bytes) for as many packets as the first tile has.
+fn tile_part_read(size: u64, first: &Bytes, options: ScanOptions) -> u64 {
+    let mut scanner = Scanner::new(size, ScanOptions { stop_after_header: true, ..options });
+    let header = scanner.feed(0, first).and_then(|()| scanner.finish()).map(|found| found.header);
+    let packets = header.and_then(|header| packet_count(&header, 0)).unwrap_or_default();
+    packets.saturating_mul(3).saturating_add(32).clamp(options.tile_part_read, options.first_read)
 }
 
 /// Reads what the scanner wants, but for the end of codestream where it must be: nothing in a

@@ -9,8 +9,8 @@ use tempfile::TempDir;
 
 pub(crate) const TILE: &str = "33TVN";
 
-/// Bytes added to each tile-part, so that files of 81 tiles are above what is read whole.
-const MORE: u32 = 110_000;
+/// Bytes added to a file, so that it is above what is read whole.
+const MORE: usize = 9 * 1024 * 1024;
 
 /// Products of 2022 with these assets and SCL.
 pub(crate) fn make(bands: &[&str], products: usize) -> TempDir {
@@ -44,7 +44,7 @@ pub(crate) enum Tlm {
     Swapped,
 }
 
-/// Adds bytes to the last packet of every tile-part of the files of an asset. They decode to
+/// Adds zeros to the last packet of every tile-part of the files of an asset. They decode to
 /// something else, but their structure is sound.
 pub(crate) fn enlarge(folder: &Path, asset: AssetId, tlm: Tlm) {
     let mut files = Vec::new();
@@ -69,7 +69,7 @@ fn find(folder: &Path, files: &mut Vec<PathBuf>) {
 
 fn enlarged(file: &[u8], tlm: Tlm) -> Vec<u8> {
     let structure = scan_bytes(file).unwrap();
-    let more = usize::try_from(MORE).unwrap();
+    let more = MORE / structure.tile_parts.len();
     let mut parts = Vec::new();
     let mut lengths = Vec::new();
     for part in &structure.tile_parts {
@@ -77,7 +77,7 @@ fn enlarged(file: &[u8], tlm: Tlm) -> Vec<u8> {
         let data = from + usize::try_from(part.header_length).unwrap();
         let end = from + usize::try_from(part.length).unwrap();
         let mut packets = part.packet_lengths.clone().unwrap();
-        *packets.last_mut().unwrap() += MORE;
+        *packets.last_mut().unwrap() += u32::try_from(more).unwrap();
         let packed: Vec<u8> = packets.into_iter().flat_map(seven_bits).collect();
         let plt = u16::try_from(packed.len() + 3).unwrap();
         let psot = u32::try_from(12 + 2 + 3 + packed.len() + 2 + (end - data) + more).unwrap();
@@ -110,7 +110,7 @@ fn enlarged(file: &[u8], tlm: Tlm) -> Vec<u8> {
         }
     }
     if tlm != Tlm::None {
-        out.extend_from_slice(&tlm_segment(lengths.into_iter()).unwrap().concat());
+        out.extend_from_slice(&tlm_segment(lengths).unwrap().concat());
     }
     out.extend_from_slice(&parts);
     out.extend_from_slice(&[0xff, 0xd9]);

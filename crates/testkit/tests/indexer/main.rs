@@ -11,7 +11,7 @@ use cubeflight_index::{
     Assets, Index, IndexOptions, Indexer, MAX_WHOLE_READ, Report, ScanDetail, Scope, Selection,
     archive_listing, scan_asset,
 };
-use cubeflight_sentinel2::{AssetId, Level, Wanted, safe};
+use cubeflight_sentinel2::{AssetId, Level, Resolution, Wanted, safe};
 use cubeflight_storage::{Credentials, Options, Root, StoreProfile};
 use cubeflight_testkit::s3::{Config, Logged, Profile, Server};
 use cubeflight_tlm::TlmRecord;
@@ -138,6 +138,44 @@ async fn requests_by_kind() {
     let report = place.run(options(ScanDetail::Plt)).await;
     assert_eq!((report.found, report.indexed, report.known), (9, 0, 9));
     assert!(place.reads().is_empty());
+}
+
+/// A whole product, its files above 8 MiB where those of real ones are.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "makes all images of a product: a minute"]
+async fn requests_of_a_whole_product() {
+    let all = AssetId::all(Level::L2A);
+    let names: Vec<String> = all.iter().map(ToString::to_string).collect();
+    let folder = make(&names.iter().map(String::as_str).collect::<Vec<_>>(), 1);
+    let expected = |asset: &AssetId| {
+        let (name, resolution) = (asset.band.to_string(), asset.resolution);
+        match (name.as_str(), resolution) {
+            ("SCL" | "CLD" | "SNW" | "AOT", _) | (_, Resolution::R60m) => 1,
+            ("TCI", Resolution::R20m) => 9,
+            (name, _) if name.contains('_') => 1,
+            (_, Resolution::R10m) => 121,
+            (_, Resolution::R20m) => 81,
+        }
+    };
+    for asset in all.iter().filter(|asset| expected(asset) > 1) {
+        enlarge(folder.path(), *asset, Tlm::None);
+    }
+    let place = Place::new(folder, Profile::local()).await;
+    let native = place.run(IndexOptions::default()).await;
+    let reads = place.reads();
+    let requests: usize = reads.values().map(Vec::len).sum();
+    println!("default: {} files, {requests} requests", native.indexed);
+    assert_eq!((native.indexed, requests), (13, 4 * 121 + 6 * 81 + 3));
+
+    let rest = place.run(options(ScanDetail::Plt)).await;
+    assert_eq!((native.indexed + rest.indexed, rest.known), (all.len(), native.indexed));
+    let mut reads = reads;
+    reads.extend(place.reads());
+    let requests: usize = reads.values().map(Vec::len).sum();
+    println!("all: {} files, {requests} requests", all.len());
+    for asset in &all {
+        assert_eq!(reads[asset].len(), expected(asset), "{asset}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
