@@ -126,6 +126,6 @@ pub const TABLE: &[Entry] = &[
     entry("CF-CLI-004", Class::Unavailable, "The server cannot be reached.", "check the address and that the server runs"),
     entry("CF-CLI-005", Class::DataLoss, "The stream of a server does not hold what was promised.", "try again, and report it if it happens again"),
     entry("CF-CLI-006", Class::InvalidArgument, "The data do not fit the output format.", "use .npz, which takes everything"),
-    entry("CF-CLI-020", Class::DataLoss, "Some files could not be indexed.", "see the list of them above; run the command again for those that failed for passing reasons"),
+    entry("CF-CLI-020", Class::DataLoss, "Some files could not be indexed.", "see the list of them on stderr and run the command again where the reason may have passed"),
     entry("CF-CLI-021", Class::Unavailable, "The command was interrupted.", "run it again, it goes on from there"),
 ];
