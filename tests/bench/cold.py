@@ -70,12 +70,21 @@ def requests(log: Path, skip: int) -> tuple[int, Counter[str], int]:
     return len(lines), by_status, sum(line["bytes"] for line in fresh)
 
 
-def measure(root: Path, scratch: Path, steps: int, profile: tuple[str, ...] = CDSE) -> dict:
+def measure(
+    root: Path,
+    scratch: Path,
+    steps: int,
+    profile: tuple[str, ...] = CDSE,
+    max_whole_read: int | None = None,
+) -> dict:
     """Cold and warm runs over an archive; the pixels of all must be those of a full index."""
     log, index = scratch / "requests.jsonl", scratch / "index"
     result: dict[str, Any] = {"steps": steps, "sot_walk": steps * CHAIN, "profile": profile[-1]}
     options = ["--store-profile", "cdse"] if profile == CDSE else []
     options += ["--catalog", (root / "stac").as_uri()]
+    if max_whole_read is not None:
+        options += ["--max-whole-read", str(max_whole_read)]
+        result["max_whole_read"] = max_whole_read
     pixels = {}
     with ExitStack() as stack:
         _, endpoint = stack.enter_context(s3(root, "--log", log, *profile))
@@ -132,12 +141,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=90)
     parser.add_argument("--archive", type=Path, help="made if it is not there")
     parser.add_argument("--profile", default="cdse")
+    parser.add_argument("--max-whole-read", type=int, help="bytes up to which files are read whole")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         root = arguments.archive or Path(scratch) / "archive"
         if not (root / "stac").is_dir():
             archive(root, arguments.steps, ",".join(BANDS), timeout=900)
-        found = measure(root, Path(scratch), arguments.steps, ("--profile", arguments.profile))
+        profile = ("--profile", arguments.profile)
+        found = measure(root, Path(scratch), arguments.steps, profile, arguments.max_whole_read)
     print(json.dumps(found, indent=2))
 
 

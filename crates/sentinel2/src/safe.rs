@@ -160,7 +160,7 @@ fn is_mask(asset: &AssetId) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{archive_key, asset_key, datastrip_start, parse_key};
+    use super::{archive_key, asset_key, belongs_to, datastrip_start, is_same_file, parse_key};
     use crate::{AssetId, Level, ProductId};
 
     const L2A: &str = "S2C_MSIL2A_20260527T014651_N0512_R017_T55WFR_20260527T042005";
@@ -181,6 +181,17 @@ mod tests {
             assert!(!is_same_file(&cdse, other), "{other}");
         }
         assert!(!is_same_file("a.jp2", "b.jp2"));
+    }
+
+    #[test]
+    fn a_key_belongs_to_the_product_in_it() {
+        let (product, other): (ProductId, ProductId) = (L2A.parse().unwrap(), L1C.parse().unwrap());
+        let b08 = AssetId::parse("B08", Level::L2A).unwrap();
+        let b04 = AssetId::parse("B04", Level::L2A).unwrap();
+        let key = asset_key(&format!("Sentinel-2/{L2A}.SAFE"), "G", &product, b08);
+        assert!(belongs_to(&key, &product, b08));
+        assert!(!belongs_to(&key, &product, b04) && !belongs_to(&key, &other, b08));
+        assert!(!belongs_to("somewhere/else.jp2", &product, b08));
     }
 
     #[test]
