@@ -224,7 +224,7 @@ def test_credentials_that_do_not_work(
     # Of the catalogue it is the catalogue's failure, with the store's words.
     done = run("plan", *REQUEST, *STORES, extra=extra)
     assert done.returncode == 1
-    assert codes(done.stderr)[0] in ("CF-CAT-001", code), done.stderr
+    assert codes(done.stderr)[0] in ("CF-CAT-003", code), done.stderr
     assert "credentials" in done.stderr
 
 

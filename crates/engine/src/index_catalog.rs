@@ -49,13 +49,11 @@ impl Catalog for IndexCatalog {
             detail: Detail::Tlm,
             ..Selection::default()
         };
-        let records =
-            self.index.records(query.level, query.tile, &selection).await.map_err(|error| {
-                match error {
-                    cubeflight_index::Error::Storage(error) => error.into(),
-                    error => cubeflight_catalog::Error::other(error),
-                }
-            })?;
+        let records = self.index.records(query.level, query.tile, &selection).await;
+        let records = records.map_err(|error| cubeflight_catalog::Error::Other {
+            transient: error.is_transient(),
+            source: Box::new(error),
+        })?;
         if records.is_empty() {
             return self.fallback.search(query).await;
         }

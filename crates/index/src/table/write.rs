@@ -91,7 +91,8 @@ impl Writer {
         // `into_inner` would end the file a second time
         let bytes = std::mem::take(self.writer.inner_mut());
         let size = u64::try_from(bytes.len()).map_err(|error| failed(&error))?;
-        let tail = size.saturating_sub(index_start(&metadata).unwrap_or(size));
+        // a table without rows has no page indexes, and is small
+        let tail = size.saturating_sub(index_start(&metadata).unwrap_or(0));
         Ok(Table { bytes, tail, summary })
     }
 }
