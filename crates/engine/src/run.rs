@@ -238,7 +238,7 @@ impl Producer {
     }
 
     /// The assets of a step that can be read, and the columns that cannot.
-    fn sort(&self, prepared: Prepared) -> Result<(Vec<Arc<AssetTask>>, Vec<(usize, Fault)>)> {
+    fn sort(&self, prepared: Prepared) -> Result<(Vec<Arc<AssetTask>>, Faults)> {
         let mut assets = Vec::new();
         let mut faults = Vec::new();
         for (column, prepared) in prepared.into_iter().enumerate() {
@@ -333,6 +333,9 @@ impl Producer {
         Ok(())
     }
 }
+
+/// Columns that cannot be read, and why.
+type Faults = Vec<(usize, Fault)>;
 
 /// The columns of a step: what can be read, or why not.
 type Prepared = Vec<Result<AssetTask, (ProductId, Trouble)>>;
