@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cubeflight_index::Index;
 use cubeflight_sentinel2::{AssetId, MgrsTile, ProductId, safe};
 use cubeflight_storage::{Path, Root};
-use cubeflight_tlm::{RecordSource, TlmRecord};
+use cubeflight_tlm::{RecordSource, TilePartSpan, TlmRecord};
 use moka::future::Cache;
 use tokio::sync::Mutex;
 
@@ -93,13 +93,15 @@ impl Learned {
         Ok(finding)
     }
 
-    /// Remembers what was learnt of a file otherwise.
+    /// Remembers what was learnt of a file otherwise, unless a search has found the file in another
+    /// state meanwhile.
     pub(crate) async fn learn(&self, path: &Path, record: TlmRecord) {
         let file = self.files.get_with_by_ref(path, async { Arc::default() }).await;
         let mut remembered = file.lock().await;
         let record = match remembered.as_deref() {
-            Some(older) if older.size == record.size => record.completed_by(older),
-            _ => record,
+            Some(found) if contradicts(found, &record) => return,
+            Some(found) => record.completed_by(found),
+            None => record,
         };
         let record = Arc::new(record);
         *remembered = Some(Arc::clone(&record));
@@ -139,15 +141,27 @@ impl Wanted<'_> {
         Arc::new(TlmRecord { product, asset, ..(**record).clone() })
     }
 
-    /// Whether a remembered record may describe the file.
+    /// Whether a remembered record may describe the file. Beside a stale record it must have one of
+    /// the wanted tiles elsewhere: only then has somebody looked since. What was learnt from the
+    /// stale record itself, a main header or other tiles, is as stale.
     fn believes(&self, record: &TlmRecord) -> bool {
-        self.stale != Some(record) && self.size.is_none_or(|size| size == record.size)
+        let has_moved = |stale: &TlmRecord| {
+            let mut found = self.tiles.iter().filter_map(|tile| record.tile_part(*tile));
+            found.any(|part| stale.tile_part(part.tile) != Some(part))
+        };
+        self.size.is_none_or(|size| size == record.size) && self.stale.is_none_or(has_moved)
     }
 }
 
 /// Whether the record lists all these tiles.
 pub(crate) fn holds(record: &TlmRecord, tiles: &[u16]) -> bool {
     record.complete || tiles.iter().all(|tile| record.tile_part(*tile).is_some())
+}
+
+/// Whether two records of one file cannot both be right.
+fn contradicts(a: &TlmRecord, b: &TlmRecord) -> bool {
+    let elsewhere = |part: &TilePartSpan| b.tile_part(part.tile).is_some_and(|other| other != part);
+    a.size != b.size || a.tile_parts.iter().any(elsewhere)
 }
 
 fn profile_key(product: &ProductId, asset: AssetId) -> (MgrsTile, AssetId, u16) {

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use common::{Given, L2A, Place, assemble, crop, cube, decoded, original, outcome, realdata};
 use cubeflight_engine::EngineConfig;
+use cubeflight_index::{Selection, read_peer};
+use cubeflight_jp2::scan_bytes;
 use cubeflight_sentinel2::{CubeRequest, OnError};
 use cubeflight_storage::Method;
 
@@ -77,4 +79,45 @@ async fn a_file_with_other_tiles_is_rescanned_once() {
     if let Some(real) = realdata() {
         check(&fs::read(real.join("jp2/odd_rpcl_one_tile.jp2")).unwrap()).await;
     }
+}
+
+/// The same tile-parts, the last two of them exchanged: same size, same header.
+fn with_last_tiles_exchanged(file: &[u8]) -> Vec<u8> {
+    let structure = scan_bytes(file).unwrap();
+    let [.., a, b] = structure.tile_parts.as_slice() else { panic!("too few tile-parts") };
+    let (start, middle) = (a.offset as usize, b.offset as usize);
+    let end = middle + b.length as usize;
+    [&file[..start], &file[middle..end], &file[start..middle], &file[end..]].concat()
+}
+
+/// A record without main header: the header that is read fits the new file, its tiles do not. What
+/// was learnt with the stale record is not taken for what the file is now.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_does_not_vouch_for_the_tiles() {
+    let Some(place) = Place::new(&[(L2A, &[BAND])]) else { return };
+    let table = fs::read(L2A.peer_table().unwrap()).unwrap();
+    let rows = read_peer(table.into()).unwrap();
+    let row = rows.iter().find(|row| row.source.asset == L2A.asset(BAND)).unwrap();
+    place.index.append(&[row.record().unwrap().unwrap()]).await.unwrap();
+    let old = original(L2A, BAND);
+    let new = with_last_tiles_exchanged(&old);
+    assert!(new.len() == old.len() && new != old);
+    fs::write(place.file(L2A, BAND), &new).unwrap();
+
+    let engine = place.engine(EngineConfig::default());
+    for _ in 0..2 {
+        let plan = engine.resolve(&request(), None).await.unwrap().plan;
+        let layout = Arc::clone(&plan.layout);
+        let blocks = outcome(engine.run(plan, OnError::Fail)).await;
+        let blocks: Vec<Given> = blocks.into_iter().map(|block| block.unwrap()).collect();
+        assert!(
+            assemble(&layout.columns[0], &blocks, 0) == crop(&decoded(&old), &layout.columns[0])
+        );
+        engine.flush().await;
+    }
+    let records = place.index.records(L2A.level, L2A.mgrs(), &Selection::default()).await.unwrap();
+    let fresh = scan_bytes(&new).unwrap();
+    let [record] = records.as_slice() else { panic!("{} records", records.len()) };
+    let offset = |tile: u16| record.tile_part(tile).unwrap().offset;
+    assert!(fresh.tile_parts.iter().all(|part| offset(part.tile) == part.offset));
 }
