@@ -23,6 +23,7 @@ mod table;
 
 pub use cache::CacheOptions;
 pub use compact::Compaction;
+pub use cubeflight_tlm::MAX_WHOLE_READ;
 pub use error::{Error, Result};
 pub use indexer::{
     Assets, Candidate, Failure, Found, IndexOptions, Indexer, Line, Progress, Report, Scope, Shard,
@@ -31,5 +32,5 @@ pub use indexer::{
 pub use info::TableInfo;
 pub use peer::{PeerRow, read_peer, write_peer};
 pub use references::{LeftOut, MAX_JSON_REFERENCES, RECORD_SIZE, ReferenceFile, References};
-pub use scan::{MAX_WHOLE_READ, ScanDetail, scan_asset, scan_asset_with, scan_file, scan_header};
+pub use scan::{ScanDetail, scan_asset, scan_asset_with, scan_file, scan_header};
 pub use store::{Detail, Index, Selection};

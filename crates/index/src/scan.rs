@@ -5,16 +5,9 @@ use std::ops::Range;
 use bytes::Bytes;
 use cubeflight_jp2::{Detail, MainHeader, ScanOptions, Scanner, Structure, TilePart, packet_count};
 use cubeflight_storage::{Path, Root};
-use cubeflight_tlm::{RecordSource, TlmRecord};
+use cubeflight_tlm::{MAX_WHOLE_READ, RecordSource, TlmRecord};
 
 use crate::Result;
-
-/// Files up to this size are read whole: one request instead of one per tile-part. Nearly all SCL,
-/// AOT, mask and 60 m files are smaller.
-///
-/// At 20 MB/s a connection this takes half a second of one, as long as four to eight requests of
-/// 60 ms each; the tile-parts of such a file would take 64 to 121.
-pub const MAX_WHOLE_READ: u64 = 8 * 1024 * 1024;
 
 /// SOT with its segment, bytes (ISO/IEC 15444-1 A.4.2).
 const SOT: u64 = 12;

@@ -1,5 +1,7 @@
 //! What a request costs, and so which gaps are worth reading over.
 
+use cubeflight_tlm::MAX_WHOLE_READ;
+
 /// Latency and bandwidth of a store. Two ranges become one request when the gap between them
 /// costs less than another request would.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,7 +26,7 @@ impl CostModel {
         latency: 20e-6,
         bandwidth: 1e9,
         max_request_bytes: 16 * MIB,
-        max_whole_read: 8 * MIB,
+        max_whole_read: MAX_WHOLE_READ,
     };
 
     /// Object storage over a network: 60 ms shared by four connections of 20 MB/s, the limits that
@@ -33,7 +35,7 @@ impl CostModel {
         latency: 15e-3,
         bandwidth: 20e6,
         max_request_bytes: 16 * MIB,
-        max_whole_read: 8 * MIB,
+        max_whole_read: MAX_WHOLE_READ,
     };
 
     /// Longest gap in bytes that is read over rather than asked around.
