@@ -22,5 +22,5 @@ mod walk;
 pub use archive::ArchiveListing;
 pub use error::{Error, Result};
 pub use stac_items::StacItems;
-pub use steps::{Steps, TimeStep, resolve_steps};
+pub use steps::{Part, Rules, Steps, TimeStep, resolve_steps};
 pub use types::{AssetRef, Catalog, Found, Omitted, Product, ProductMetadata, Query};

@@ -3,17 +3,42 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use cubeflight_sentinel2::Mission;
+use cubeflight_sentinel2::{Filter, GroupBy, Mission, Radiometry};
 
-use crate::{Found, Omitted, Product};
+use crate::{Found, Omitted, Product, Result};
 
-/// All products of one datatake start for the tile.
+/// The products of one time step.
 #[derive(Debug, Clone)]
 pub struct TimeStep {
-    /// Datatake start.
+    /// The earliest datatake start of its products.
     pub time: DateTime<Utc>,
+    /// What its pixels come from, in order of precedence; at least one. Where several have a valid
+    /// pixel the first one's is used.
+    pub parts: Vec<Part>,
+}
+
+/// One part of a time step: a product and what may stand in for it.
+#[derive(Debug, Clone)]
+pub struct Part {
     /// The product to read.
     pub product: Product,
+    /// Products of the same pixels, best first, for assets that it lacks or that turn out not to
+    /// exist.
+    pub alternatives: Vec<Product>,
+}
+
+/// What a request says of time steps.
+#[derive(Debug, Clone)]
+pub struct Rules<'a> {
+    /// Which products make one time step.
+    pub group_by: GroupBy,
+    /// Products with different offsets are mixed in one step only where their numbers are
+    /// comparable.
+    pub radiometry: Radiometry,
+    /// Largest cloud cover of a step, percent.
+    pub cloud_cover_max: Option<f64>,
+    /// Further conditions on steps.
+    pub filters: &'a [Filter],
 }
 
 /// Time steps in ascending time, and what was left out and why.
@@ -30,8 +55,10 @@ pub struct Steps {
 ///
 /// Of the products of one mission and datatake start the highest baseline is kept; of these, of
 /// each datastrip, the one processed last.
-#[must_use]
-pub fn resolve_steps(found: Found, cloud_cover_max: Option<f64>) -> Steps {
+///
+/// # Errors
+/// Products of one step whose numbers cannot be mixed.
+pub fn resolve_steps(found: Found, rules: &Rules<'_>) -> Result<Steps> {
     let mut resolved = Steps { steps: Vec::new(), omitted: found.omitted };
     let mut scenes: BTreeMap<(DateTime<Utc>, Mission), Vec<Product>> = BTreeMap::new();
     for product in found.products {
@@ -40,12 +67,15 @@ pub fn resolve_steps(found: Found, cloud_cover_max: Option<f64>) -> Steps {
     }
     for ((time, _), products) in scenes {
         let Some(product) = choose(products, &mut resolved.omitted) else { continue };
-        match too_cloudy(&product, cloud_cover_max) {
+        match too_cloudy(&product, rules.cloud_cover_max) {
             Some(omitted) => resolved.omitted.push(omitted),
-            None => resolved.steps.push(TimeStep { time, product }),
+            None => {
+                let parts = vec![Part { product, alternatives: Vec::new() }];
+                resolved.steps.push(TimeStep { time, parts });
+            }
         }
     }
-    resolved
+    Ok(resolved)
 }
 
 /// Keeps one product and reports the others.

@@ -140,6 +140,8 @@ pub struct ProductMetadata {
     pub cloud_cover: Option<f64>,
     /// Percent of the product.
     pub snow_cover: Option<f64>,
+    /// Percent of the tile without data.
+    pub no_data: Option<f64>,
     /// Mean, degrees clockwise from north.
     pub sun_azimuth: Option<f64>,
     /// Mean, degrees above the horizon.

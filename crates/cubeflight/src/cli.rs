@@ -233,6 +233,29 @@ pub(crate) struct RequestArgs {
     /// A permanently broken asset becomes fill (mark) or ends the cube (fail)
     #[arg(long, default_value = "mark", value_name = "HOW")]
     pub(crate) on_error: String,
+
+    /// Reflectance of these classes of the scene classification becomes fill, for example
+    /// 3,8,9,10 for clouds and their shadows
+    #[arg(long, value_delimiter = ',', value_name = "CLASSES")]
+    pub(crate) mask_scl: Vec<u32>,
+
+    /// Metres around masked pixels that are masked as well
+    #[arg(long, default_value_t = 0.0, value_name = "METRES", requires = "mask_scl")]
+    pub(crate) dilate: f64,
+
+    /// Skip time steps with a smaller share of valid pixels, 0 to 1: neither without data nor
+    /// masked
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) min_valid: Option<f64>,
+
+    /// Products of one `datatake` or of one `solar_day` are one time step
+    #[arg(long, default_value = "datatake", value_name = "WHAT")]
+    pub(crate) group_by: String,
+
+    /// Condition on time steps, for example "eo:snow_cover <= 20" or
+    /// "platform in sentinel-2a,sentinel-2b"; may be given several times
+    #[arg(long, value_name = "CONDITION")]
+    pub(crate) filter: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cubeflight_catalog::{AssetRef, Found, Omitted, Product, Query, TimeStep, resolve_steps};
+use cubeflight_catalog::{
+    AssetRef, Found, Omitted, Product, Query, Rules, TimeStep, resolve_steps,
+};
 use cubeflight_index::{Detail, Selection};
 use cubeflight_plan::{
     Column, ColumnSource, Fault, Layout, LayoutRequest, Plan, Step, StepMetadata, Unindexed,
@@ -64,7 +66,7 @@ impl Engine {
         let layout = self.layout(request).await?;
         let steps = self.steps(request, pins).await?;
         let records = self.records(request, &steps.steps).await?;
-        let planned = steps.steps.into_iter().map(|step| plan_step(&layout, step, &records));
+        let planned = steps.steps.into_iter().filter_map(|step| plan_step(&layout, step, &records));
         let planned: Vec<Step> = planned.collect();
         let plan = cubeflight_plan::plan(Arc::clone(&layout), planned, &self.cost());
         Ok(Resolved { plan, missing: steps.omitted })
@@ -89,7 +91,14 @@ impl Engine {
         found.omitted.extend(not_found);
         // Pinned products passed the filter when they were pinned.
         let cloud_cover_max = if pins.is_some() { None } else { request.cloud_cover_max };
-        Ok(resolve_steps(found, cloud_cover_max))
+        let filters = if pins.is_some() { &[][..] } else { &request.filters };
+        let rules = Rules {
+            group_by: request.group_by,
+            radiometry: request.radiometry,
+            cloud_cover_max,
+            filters,
+        };
+        Ok(resolve_steps(found, &rules)?)
     }
 
     async fn records(&self, request: &CubeRequest, steps: &[TimeStep]) -> Result<Records> {
@@ -98,7 +107,11 @@ impl Engine {
             return Ok(records);
         }
         let selection = Selection {
-            products: steps.iter().map(|step| step.product.id.clone()).collect(),
+            products: steps
+                .iter()
+                .flat_map(|step| &step.parts)
+                .map(|part| part.product.id.clone())
+                .collect(),
             assets: request.assets.clone(),
             detail: Detail::Tlm,
             ..Selection::default()
@@ -138,17 +151,17 @@ async fn utm_bounds(request: &CubeRequest, bounds: RequestBounds) -> Result<Boun
     Ok(joined.map_err(|error| Error::Task { reason: error.to_string() })??)
 }
 
-fn plan_step(layout: &Layout, step: TimeStep, records: &Records) -> Step {
-    let product = step.product;
+fn plan_step(layout: &Layout, step: TimeStep, records: &Records) -> Option<Step> {
+    let product = step.parts.into_iter().next()?.product;
     let metadata = metadata(layout, &product);
     let sources =
         layout.columns.iter().map(|column| source(layout, column, &product, &metadata, records));
-    Step {
+    Some(Step {
         time: step.time,
         sources: sources.collect(),
         product_ids: vec![product.id.clone()],
         metadata,
-    }
+    })
 }
 
 fn source(

@@ -31,6 +31,8 @@ pub fn wire_summary(resolved: &Resolved) -> v1::PlanSummary {
         row_blocks: u32::from(layout.blocks),
         estimated_requests: summary.estimated_requests,
         estimated_bytes: summary.estimated_bytes,
+        mask_requests: summary.mask_requests,
+        mask_bytes: summary.mask_bytes,
     }
 }
 

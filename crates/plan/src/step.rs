@@ -152,6 +152,10 @@ pub struct Summary {
     pub estimated_requests: u64,
     /// See [`Self::estimated_requests`].
     pub estimated_bytes: u64,
+    /// Of the requests those that tell which pixels are valid.
+    pub mask_requests: u64,
+    /// Their bytes.
+    pub mask_bytes: u64,
 }
 
 /// Plans a cube from its steps.

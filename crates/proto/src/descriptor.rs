@@ -22,7 +22,7 @@ pub enum Redeemed {
     /// A cube.
     Cube {
         /// The request.
-        request: CubeRequest,
+        request: Box<CubeRequest>,
         /// The products that the stream holds; `None` when the ticket is a bare request.
         product_ids: Option<Vec<String>>,
     },
@@ -61,7 +61,7 @@ pub fn decode_ticket(bytes: &[u8]) -> Result<Redeemed> {
     if let Some(packed) = unpack(bytes, TICKET_URL) {
         let ticket = CubeTicket::decode(packed.as_slice()).map_err(malformed)?;
         check_version(ticket.version)?;
-        let request = ticket.request.ok_or(without("request"))?;
+        let request = Box::new(ticket.request.ok_or(without("request"))?);
         return Ok(Redeemed::Cube { request, product_ids: Some(ticket.product_ids) });
     }
     if let Some(packed) = unpack(bytes, TLM_TICKET_URL) {
@@ -69,7 +69,7 @@ pub fn decode_ticket(bytes: &[u8]) -> Result<Redeemed> {
         check_version(ticket.version)?;
         return Ok(Redeemed::Tlm(ticket.query.ok_or(without("query"))?));
     }
-    Ok(Redeemed::Cube { request: decode_request(bytes)?, product_ids: None })
+    Ok(Redeemed::Cube { request: Box::new(decode_request(bytes)?), product_ids: None })
 }
 
 /// A ticket for a request and the products found for it.
@@ -157,9 +157,9 @@ mod tests {
     fn a_ticket_gives_its_request_back() {
         let pins = vec!["S2A".to_owned()];
         let redeemed = decode_ticket(&encode_ticket(request(), pins.clone())).unwrap();
-        assert_eq!(redeemed, Redeemed::Cube { request: request(), product_ids: Some(pins) });
+        assert_eq!(redeemed, Redeemed::Cube { request: Box::new(request()), product_ids: Some(pins) });
         let bare = decode_ticket(br#"{"tile":"33TVN","bands":["B08"]}"#).unwrap();
-        assert_eq!(bare, Redeemed::Cube { request: request(), product_ids: None });
+        assert_eq!(bare, Redeemed::Cube { request: Box::new(request()), product_ids: None });
     }
 
     #[test]

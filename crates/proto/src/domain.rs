@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use cubeflight_sentinel2 as sentinel2;
 use sentinel2::{
-    Align, AssetId, DEFAULT_MESSAGE_BYTES, Level, MgrsTile, OnError, ProductId, Radiometry,
-    RequestBounds, TimeRange,
+    Align, AssetId, DEFAULT_MESSAGE_BYTES, Filter, GroupBy, Level, MgrsTile, OnError, ProductId,
+    Radiometry, RequestBounds, SclMask, TimeRange,
 };
 
 use crate::v1;
@@ -15,6 +15,8 @@ use crate::{Error, Result};
 const MAX_BANDS: usize = 128;
 /// Product ids that one request may name; the archive has fewer than 1,500 products of a tile.
 const MAX_PRODUCTS: usize = 3_000;
+/// Conditions that one request may have.
+const MAX_FILTERS: usize = 32;
 /// Largest message that a request may ask for; a client must be set to receive it.
 const MAX_MESSAGE_BYTES: u32 = 1024 * 1024 * 1024;
 
@@ -49,6 +51,14 @@ impl TryFrom<&v1::CubeRequest> for sentinel2::CubeRequest {
             cloud_cover_max: wire.cloud_cover_max.map(cloud_cover).transpose()?,
             product_ids: product_ids(&wire.product_ids)?,
             radiometry: word(&wire.radiometry)?.unwrap_or(Radiometry::Raw),
+            filters: filters(&wire.filters)?,
+            group_by: word(&wire.group_by)?.unwrap_or(GroupBy::Datatake),
+            mask: wire
+                .mask
+                .as_ref()
+                .map(|mask| SclMask::new(&mask.scl, mask.dilate))
+                .transpose()?,
+            min_valid: wire.min_valid.map(min_valid).transpose()?,
             on_error: on_error(&wire.on_error)?,
             max_message_bytes: message_bytes(wire.max_message_bytes)?,
         })
@@ -80,8 +90,35 @@ impl From<&sentinel2::CubeRequest> for v1::CubeRequest {
             }
             .to_owned(),
             max_message_bytes: request.max_message_bytes,
+            mask: request.mask.as_ref().map(|mask| v1::SclMask {
+                scl: mask.classes().map(u32::from).collect(),
+                dilate: mask.dilation(),
+            }),
+            min_valid: request.min_valid,
+            group_by: request.group_by.to_string(),
+            filters: request.filters.iter().map(wire_filter).collect(),
         }
     }
+}
+
+fn wire_filter(filter: &Filter) -> v1::Filter {
+    v1::Filter {
+        property: filter.property().name().to_owned(),
+        op: filter.comparison().to_string(),
+        values: filter.values(),
+    }
+}
+
+fn filters(wire: &[v1::Filter]) -> Result<Vec<Filter>> {
+    if wire.len() > MAX_FILTERS {
+        return Err(Error::OutOfRange {
+            field: "filters",
+            value: format!("a list of {}", wire.len()),
+            expected: "at most 32 conditions",
+        });
+    }
+    let filter = |f: &v1::Filter| Ok(Filter::new(&f.property, &f.op, &f.values)?);
+    wire.iter().map(filter).collect()
 }
 
 /// Parses product ids, at most 3,000.
@@ -177,6 +214,17 @@ fn cloud_cover(percent: f64) -> Result<f64> {
     })
 }
 
+fn min_valid(share: f64) -> Result<f64> {
+    if (0.0..=1.0).contains(&share) {
+        return Ok(share);
+    }
+    Err(Error::OutOfRange {
+        field: "minValid",
+        value: share.to_string(),
+        expected: "between 0 and 1",
+    })
+}
+
 fn message_bytes(bytes: u32) -> Result<u32> {
     match bytes {
         0 => Ok(DEFAULT_MESSAGE_BYTES),
@@ -198,6 +246,13 @@ mod tests {
             tile: "33tvn".to_uppercase(),
             bands: vec!["B08".to_owned(), "SCL".to_owned()],
             datetime: "2021-01-01/2022-01-01".to_owned(),
+            mask: Some(v1::SclMask { scl: vec![9, 3, 3], dilate: 60.0 }),
+            min_valid: Some(0.25),
+            filters: vec![v1::Filter {
+                property: "platform".to_owned(),
+                op: "in".to_owned(),
+                values: vec!["sentinel-2a".to_owned(), "sentinel-2b".to_owned()],
+            }],
             ..v1::CubeRequest::default()
         }
     }
@@ -234,6 +289,8 @@ mod tests {
         assert_eq!(bad(|r| r.on_error = "skip".to_owned()), "CF-REQ-004");
         assert_eq!(bad(|r| r.cloud_cover_max = Some(f64::NAN)), "CF-REQ-006");
         assert_eq!(bad(|r| r.max_message_bytes = u32::MAX), "CF-REQ-006");
+        assert_eq!(bad(|r| r.min_valid = Some(1.1)), "CF-REQ-006");
+        assert_eq!(bad(|r| r.filters = vec![v1::Filter::default(); 33]), "CF-REQ-006");
         for change in [
             (|r| r.tile = "99XYZ".to_owned()) as fn(&mut v1::CubeRequest),
             |r| r.bands = vec!["B99".to_owned()],
@@ -243,6 +300,9 @@ mod tests {
             |r| r.collection = "landsat".to_owned(),
             |r| r.align = "30m".to_owned(),
             |r| r.radiometry = "dn".to_owned(),
+            |r| r.group_by = "week".to_owned(),
+            |r| r.mask = Some(v1::SclMask { scl: vec![12], dilate: 0.0 }),
+            |r| r.filters = vec![v1::Filter::default()],
         ] {
             assert!(bad(change).starts_with("CF-S2-"));
         }

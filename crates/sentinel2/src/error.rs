@@ -156,6 +156,26 @@ pub enum Error {
         /// What was given.
         text: String,
     },
+    /// The grouping is unknown.
+    #[error("`{text}` is not a grouping: give datatake or solar_day")]
+    GroupBy {
+        /// What was given.
+        text: String,
+    },
+    /// The mask cannot be used.
+    #[error("mask cannot be used: {reason}")]
+    Mask {
+        /// Which part is wrong and what would be right.
+        reason: String,
+    },
+    /// A condition cannot be used.
+    #[error("filter `{text}` cannot be used: {reason}")]
+    Filter {
+        /// What was given.
+        text: String,
+        /// Which part is wrong and what would be right.
+        reason: String,
+    },
 }
 
 impl Error {
@@ -178,6 +198,9 @@ impl Error {
         "CF-S2-015",
         "CF-S2-016",
         "CF-S2-017",
+        "CF-S2-018",
+        "CF-S2-019",
+        "CF-S2-020",
     ];
 
     /// The stable code of this error, `CF-S2-NNN`.
@@ -200,6 +223,9 @@ impl Error {
             Self::TimeRange { .. } => "CF-S2-015",
             Self::InvertedTimeRange { .. } => "CF-S2-016",
             Self::Radiometry { .. } => "CF-S2-017",
+            Self::GroupBy { .. } => "CF-S2-018",
+            Self::Mask { .. } => "CF-S2-019",
+            Self::Filter { .. } => "CF-S2-020",
         }
     }
 }
@@ -215,7 +241,7 @@ mod tests {
         let distinct: BTreeSet<_> = Error::CODES.iter().collect();
         assert_eq!(distinct.len(), Error::CODES.len());
         assert!(Error::CODES.is_sorted());
-        let error = Error::Radiometry { text: "toa".to_owned() };
+        let error = Error::Filter { text: "toa".to_owned(), reason: String::new() };
         assert_eq!(Some(&error.code()), Error::CODES.last());
     }
 }

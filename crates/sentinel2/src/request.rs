@@ -1,6 +1,45 @@
 //! What a user asks for, in the domain's words.
 
-use crate::{Align, AssetId, Level, MgrsTile, ProductId, Radiometry, TimeRange};
+use std::fmt;
+use std::str::FromStr;
+
+use crate::{
+    Align, AssetId, Error, Filter, Level, MgrsTile, ProductId, Radiometry, Result, SclMask,
+    TimeRange,
+};
+
+/// Which products make one time step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum GroupBy {
+    /// Those of one datatake start.
+    #[default]
+    Datatake,
+    /// Those of one solar day: the date of the datatake start shifted by the longitude of the
+    /// tile's centre, 15 degrees an hour.
+    SolarDay,
+}
+
+impl fmt::Display for GroupBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Datatake => "datatake",
+            Self::SolarDay => "solar_day",
+        })
+    }
+}
+
+impl FromStr for GroupBy {
+    type Err = Error;
+
+    /// Reads `datatake` and `solar_day`.
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "datatake" => Ok(Self::Datatake),
+            "solar_day" => Ok(Self::SolarDay),
+            _ => Err(Error::GroupBy { text: text.to_owned() }),
+        }
+    }
+}
 
 /// What happens to an asset that is permanently broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -38,10 +77,18 @@ pub struct CubeRequest {
     pub align: Align,
     /// Largest cloud cover of a time step, percent.
     pub cloud_cover_max: Option<f64>,
+    /// Further conditions on time steps.
+    pub filters: Vec<Filter>,
+    /// Which products make one time step.
+    pub group_by: GroupBy,
     /// Only these products; empty is all that match.
     pub product_ids: Vec<ProductId>,
     /// What the numbers of reflectance columns mean.
     pub radiometry: Radiometry,
+    /// Reflectance that becomes fill.
+    pub mask: Option<SclMask>,
+    /// Smallest share of valid pixels of a time step, 0 to 1; steps below it are skipped.
+    pub min_valid: Option<f64>,
     /// What happens to a permanently broken asset.
     pub on_error: OnError,
     /// Largest body of one message in bytes.

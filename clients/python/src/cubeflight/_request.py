@@ -96,6 +96,8 @@ _INTEGERS = {
     "estimated_requests",
     "estimated_bytes",
     "row_blocks",
+    "mask_requests",
+    "mask_bytes",
 }
 
 

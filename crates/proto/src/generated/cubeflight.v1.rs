@@ -11,6 +11,31 @@ pub struct Bounds {
     #[prost(double, tag = "4")]
     pub max_y: f64,
 }
+/// Reflectance that becomes fill, by the scene classification (SCL) of the product.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SclMask {
+    /// Classes, 0 to 11, at least one. SCL 0 (no data) is invalid whether it is listed or not.
+    #[prost(uint32, repeated, tag = "1")]
+    pub scl: ::prost::alloc::vec::Vec<u32>,
+    /// Metres, 0 to 5,000: pixels whose centre on the 20 m grid is at most this far from that of a
+    /// masked one are masked as well.
+    #[prost(double, tag = "2")]
+    pub dilate: f64,
+}
+/// A condition on time steps, applied after duplicates are resolved.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Filter {
+    /// "eo:cloud_cover", "eo:snow_cover", "view:sun_azimuth", "view:sun_elevation", "view:azimuth",
+    /// "view:incidence_angle", "sat:relative_orbit", "platform" or "processing:version".
+    #[prost(string, tag = "1")]
+    pub property: ::prost::alloc::string::String,
+    /// "eq", "neq", "lt", "lte", "gt", "gte" or "in".
+    #[prost(string, tag = "2")]
+    pub op: ::prost::alloc::string::String,
+    /// One value, or several for "in". Numbers as text.
+    #[prost(string, repeated, tag = "3")]
+    pub values: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
 /// What to read. Choices are words, not enum constants, because people write this as JSON by hand;
 /// an empty word is the default, an unknown one is refused with the list of those known.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -55,6 +80,21 @@ pub struct CubeRequest {
     /// Largest Flight message in bytes. 0: 4 MiB - 64 KiB.
     #[prost(uint32, tag = "12")]
     pub max_message_bytes: u32,
+    /// Absent: nothing is masked.
+    #[prost(message, optional, tag = "13")]
+    pub mask: ::core::option::Option<SclMask>,
+    /// Smallest share of valid pixels of a time step, 0 to 1: neither without data nor masked. A step
+    /// below it is skipped before its bands are read; it stays in the cube as one row of fill with
+    /// status "skipped". Absent: no step is skipped.
+    #[prost(double, optional, tag = "14")]
+    pub min_valid: ::core::option::Option<f64>,
+    /// "datatake" (default: products of one datatake start are one time step) or "solar_day" (those
+    /// of one solar day).
+    #[prost(string, tag = "15")]
+    pub group_by: ::prost::alloc::string::String,
+    /// All of them must hold. A time step whose value is unknown does not fulfil a condition.
+    #[prost(message, repeated, tag = "16")]
+    pub filters: ::prost::alloc::vec::Vec<Filter>,
 }
 /// A product that is not in the cube, and why.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -114,6 +154,12 @@ pub struct PlanSummary {
     pub estimated_requests: u64,
     #[prost(uint64, tag = "12")]
     pub estimated_bytes: u64,
+    /// Of requests and bytes those that tell which pixels are valid. With min_valid they are read for
+    /// every time step, the rest only for those that are not skipped.
+    #[prost(uint64, tag = "13")]
+    pub mask_requests: u64,
+    #[prost(uint64, tag = "14")]
+    pub mask_bytes: u64,
 }
 /// What DoGet redeems: the request, and the products that GetFlightInfo found for it, so that the
 /// stream holds what was promised.

@@ -325,6 +325,18 @@ impl serde::Serialize for CubeRequest {
         if self.max_message_bytes != 0 {
             len += 1;
         }
+        if self.mask.is_some() {
+            len += 1;
+        }
+        if self.min_valid.is_some() {
+            len += 1;
+        }
+        if !self.group_by.is_empty() {
+            len += 1;
+        }
+        if !self.filters.is_empty() {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("cubeflight.v1.CubeRequest", len)?;
         if !self.collection.is_empty() {
             struct_ser.serialize_field("collection", &self.collection)?;
@@ -362,6 +374,18 @@ impl serde::Serialize for CubeRequest {
         if self.max_message_bytes != 0 {
             struct_ser.serialize_field("maxMessageBytes", &self.max_message_bytes)?;
         }
+        if let Some(v) = self.mask.as_ref() {
+            struct_ser.serialize_field("mask", v)?;
+        }
+        if let Some(v) = self.min_valid.as_ref() {
+            struct_ser.serialize_field("minValid", v)?;
+        }
+        if !self.group_by.is_empty() {
+            struct_ser.serialize_field("groupBy", &self.group_by)?;
+        }
+        if !self.filters.is_empty() {
+            struct_ser.serialize_field("filters", &self.filters)?;
+        }
         struct_ser.end()
     }
 }
@@ -388,6 +412,12 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
             "onError",
             "max_message_bytes",
             "maxMessageBytes",
+            "mask",
+            "min_valid",
+            "minValid",
+            "group_by",
+            "groupBy",
+            "filters",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -404,6 +434,10 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
             Radiometry,
             OnError,
             MaxMessageBytes,
+            Mask,
+            MinValid,
+            GroupBy,
+            Filters,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -437,6 +471,10 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
                             "radiometry" => Ok(GeneratedField::Radiometry),
                             "onError" | "on_error" => Ok(GeneratedField::OnError),
                             "maxMessageBytes" | "max_message_bytes" => Ok(GeneratedField::MaxMessageBytes),
+                            "mask" => Ok(GeneratedField::Mask),
+                            "minValid" | "min_valid" => Ok(GeneratedField::MinValid),
+                            "groupBy" | "group_by" => Ok(GeneratedField::GroupBy),
+                            "filters" => Ok(GeneratedField::Filters),
                             _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
                         }
                     }
@@ -468,6 +506,10 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
                 let mut radiometry__ = None;
                 let mut on_error__ = None;
                 let mut max_message_bytes__ = None;
+                let mut mask__ = None;
+                let mut min_valid__ = None;
+                let mut group_by__ = None;
+                let mut filters__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::Collection => {
@@ -546,6 +588,32 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
                                 Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
                             ;
                         }
+                        GeneratedField::Mask => {
+                            if mask__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("mask"));
+                            }
+                            mask__ = map_.next_value()?;
+                        }
+                        GeneratedField::MinValid => {
+                            if min_valid__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("minValid"));
+                            }
+                            min_valid__ = 
+                                map_.next_value::<::std::option::Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|x| x.0)
+                            ;
+                        }
+                        GeneratedField::GroupBy => {
+                            if group_by__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("groupBy"));
+                            }
+                            group_by__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Filters => {
+                            if filters__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("filters"));
+                            }
+                            filters__ = Some(map_.next_value()?);
+                        }
                     }
                 }
                 Ok(CubeRequest {
@@ -561,6 +629,10 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
                     radiometry: radiometry__.unwrap_or_default(),
                     on_error: on_error__.unwrap_or_default(),
                     max_message_bytes: max_message_bytes__.unwrap_or_default(),
+                    mask: mask__,
+                    min_valid: min_valid__,
+                    group_by: group_by__.unwrap_or_default(),
+                    filters: filters__.unwrap_or_default(),
                 })
             }
         }
@@ -693,6 +765,131 @@ impl<'de> serde::Deserialize<'de> for CubeTicket {
             }
         }
         deserializer.deserialize_struct("cubeflight.v1.CubeTicket", FIELDS, GeneratedVisitor)
+    }
+}
+impl serde::Serialize for Filter {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if !self.property.is_empty() {
+            len += 1;
+        }
+        if !self.op.is_empty() {
+            len += 1;
+        }
+        if !self.values.is_empty() {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("cubeflight.v1.Filter", len)?;
+        if !self.property.is_empty() {
+            struct_ser.serialize_field("property", &self.property)?;
+        }
+        if !self.op.is_empty() {
+            struct_ser.serialize_field("op", &self.op)?;
+        }
+        if !self.values.is_empty() {
+            struct_ser.serialize_field("values", &self.values)?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for Filter {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "property",
+            "op",
+            "values",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            Property,
+            Op,
+            Values,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "property" => Ok(GeneratedField::Property),
+                            "op" => Ok(GeneratedField::Op),
+                            "values" => Ok(GeneratedField::Values),
+                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = Filter;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct cubeflight.v1.Filter")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<Filter, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut property__ = None;
+                let mut op__ = None;
+                let mut values__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::Property => {
+                            if property__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("property"));
+                            }
+                            property__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Op => {
+                            if op__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("op"));
+                            }
+                            op__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Values => {
+                            if values__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("values"));
+                            }
+                            values__ = Some(map_.next_value()?);
+                        }
+                    }
+                }
+                Ok(Filter {
+                    property: property__.unwrap_or_default(),
+                    op: op__.unwrap_or_default(),
+                    values: values__.unwrap_or_default(),
+                })
+            }
+        }
+        deserializer.deserialize_struct("cubeflight.v1.Filter", FIELDS, GeneratedVisitor)
     }
 }
 impl serde::Serialize for Missing {
@@ -864,6 +1061,12 @@ impl serde::Serialize for PlanSummary {
         if self.estimated_bytes != 0 {
             len += 1;
         }
+        if self.mask_requests != 0 {
+            len += 1;
+        }
+        if self.mask_bytes != 0 {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("cubeflight.v1.PlanSummary", len)?;
         if self.time_steps != 0 {
             struct_ser.serialize_field("timeSteps", &self.time_steps)?;
@@ -913,6 +1116,16 @@ impl serde::Serialize for PlanSummary {
             #[allow(clippy::needless_borrows_for_generic_args)]
             struct_ser.serialize_field("estimatedBytes", ToString::to_string(&self.estimated_bytes).as_str())?;
         }
+        if self.mask_requests != 0 {
+            #[allow(clippy::needless_borrow)]
+            #[allow(clippy::needless_borrows_for_generic_args)]
+            struct_ser.serialize_field("maskRequests", ToString::to_string(&self.mask_requests).as_str())?;
+        }
+        if self.mask_bytes != 0 {
+            #[allow(clippy::needless_borrow)]
+            #[allow(clippy::needless_borrows_for_generic_args)]
+            struct_ser.serialize_field("maskBytes", ToString::to_string(&self.mask_bytes).as_str())?;
+        }
         struct_ser.end()
     }
 }
@@ -943,6 +1156,10 @@ impl<'de> serde::Deserialize<'de> for PlanSummary {
             "estimatedRequests",
             "estimated_bytes",
             "estimatedBytes",
+            "mask_requests",
+            "maskRequests",
+            "mask_bytes",
+            "maskBytes",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -959,6 +1176,8 @@ impl<'de> serde::Deserialize<'de> for PlanSummary {
             RowBlocks,
             EstimatedRequests,
             EstimatedBytes,
+            MaskRequests,
+            MaskBytes,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -992,6 +1211,8 @@ impl<'de> serde::Deserialize<'de> for PlanSummary {
                             "rowBlocks" | "row_blocks" => Ok(GeneratedField::RowBlocks),
                             "estimatedRequests" | "estimated_requests" => Ok(GeneratedField::EstimatedRequests),
                             "estimatedBytes" | "estimated_bytes" => Ok(GeneratedField::EstimatedBytes),
+                            "maskRequests" | "mask_requests" => Ok(GeneratedField::MaskRequests),
+                            "maskBytes" | "mask_bytes" => Ok(GeneratedField::MaskBytes),
                             _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
                         }
                     }
@@ -1023,6 +1244,8 @@ impl<'de> serde::Deserialize<'de> for PlanSummary {
                 let mut row_blocks__ = None;
                 let mut estimated_requests__ = None;
                 let mut estimated_bytes__ = None;
+                let mut mask_requests__ = None;
+                let mut mask_bytes__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::TimeSteps => {
@@ -1115,6 +1338,22 @@ impl<'de> serde::Deserialize<'de> for PlanSummary {
                                 Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
                             ;
                         }
+                        GeneratedField::MaskRequests => {
+                            if mask_requests__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("maskRequests"));
+                            }
+                            mask_requests__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::MaskBytes => {
+                            if mask_bytes__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("maskBytes"));
+                            }
+                            mask_bytes__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
                     }
                 }
                 Ok(PlanSummary {
@@ -1130,10 +1369,125 @@ impl<'de> serde::Deserialize<'de> for PlanSummary {
                     row_blocks: row_blocks__.unwrap_or_default(),
                     estimated_requests: estimated_requests__.unwrap_or_default(),
                     estimated_bytes: estimated_bytes__.unwrap_or_default(),
+                    mask_requests: mask_requests__.unwrap_or_default(),
+                    mask_bytes: mask_bytes__.unwrap_or_default(),
                 })
             }
         }
         deserializer.deserialize_struct("cubeflight.v1.PlanSummary", FIELDS, GeneratedVisitor)
+    }
+}
+impl serde::Serialize for SclMask {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if !self.scl.is_empty() {
+            len += 1;
+        }
+        if self.dilate != 0. {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("cubeflight.v1.SclMask", len)?;
+        if !self.scl.is_empty() {
+            struct_ser.serialize_field("scl", &self.scl)?;
+        }
+        if self.dilate != 0. {
+            struct_ser.serialize_field("dilate", &self.dilate)?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for SclMask {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "scl",
+            "dilate",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            Scl,
+            Dilate,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "scl" => Ok(GeneratedField::Scl),
+                            "dilate" => Ok(GeneratedField::Dilate),
+                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = SclMask;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct cubeflight.v1.SclMask")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<SclMask, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut scl__ = None;
+                let mut dilate__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::Scl => {
+                            if scl__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("scl"));
+                            }
+                            scl__ = 
+                                Some(map_.next_value::<Vec<::pbjson::private::NumberDeserialize<_>>>()?
+                                    .into_iter().map(|x| x.0).collect())
+                            ;
+                        }
+                        GeneratedField::Dilate => {
+                            if dilate__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("dilate"));
+                            }
+                            dilate__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                    }
+                }
+                Ok(SclMask {
+                    scl: scl__.unwrap_or_default(),
+                    dilate: dilate__.unwrap_or_default(),
+                })
+            }
+        }
+        deserializer.deserialize_struct("cubeflight.v1.SclMask", FIELDS, GeneratedVisitor)
     }
 }
 impl serde::Serialize for TableFilter {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cubeflight_catalog::{ArchiveListing, StacItems, resolve_steps};
+use cubeflight_catalog::{ArchiveListing, Rules, StacItems, resolve_steps};
 use cubeflight_index::{Index, IndexOptions, build, candidates};
 use cubeflight_jp2::scan_bytes;
 use cubeflight_sentinel2::{Band, Resolution};
@@ -84,7 +84,13 @@ async fn both_catalogues_find_the_same() {
 async fn extras_are_what_the_catalogue_calls_them() {
     let made = make(SPRING, 4, &BANDS, ALL);
     assert_eq!((made.report.steps, made.report.products), (4, 7));
-    let steps = resolve_steps(found(&ArchiveListing::new(made.root())).await, None);
+    let rules = Rules {
+        group_by: cubeflight_sentinel2::GroupBy::default(),
+        radiometry: cubeflight_sentinel2::Radiometry::Raw,
+        cloud_cover_max: None,
+        filters: &[],
+    };
+    let steps = resolve_steps(found(&ArchiveListing::new(made.root())).await, &rules).unwrap();
     assert_eq!(steps.steps.len(), 4);
     let codes: BTreeSet<_> = steps.omitted.iter().map(|omitted| omitted.code).collect();
     assert!(codes.contains("duplicate") && codes.contains("superseded"), "{codes:?}");
