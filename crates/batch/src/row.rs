@@ -26,6 +26,8 @@ pub enum Status {
     Partial,
     /// All columns are fill, see `errors`.
     Failed,
+    /// All columns are fill because too few pixels are valid.
+    Skipped,
 }
 
 impl Status {
@@ -36,21 +38,24 @@ impl Status {
             Self::Ok => "ok",
             Self::Partial => "partial",
             Self::Failed => "failed",
+            Self::Skipped => "skipped",
         }
     }
 
-    /// The status of a row from the number of columns that failed.
+    /// How a row of so many columns came out. A column may be in `failed` several times, once for
+    /// each product that was tried; `partial` tells whether further columns are fill in part.
     #[must_use]
-    pub fn of(failed: usize, columns: usize) -> Self {
-        match failed {
-            0 => Self::Ok,
-            _ if failed == columns => Self::Failed,
+    pub fn of(columns: usize, failed: &[usize], partial: bool) -> Self {
+        let failed: HashSet<&usize> = failed.iter().collect();
+        match failed.len() {
+            0 if !partial => Self::Ok,
+            all if all == columns => Self::Failed,
             _ => Self::Partial,
         }
     }
 }
 
-/// Why a column of a row is fill.
+/// Why a column of a row is fill, all or in part, or what stands in for an image of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnError {
     /// EOPF path.
@@ -70,7 +75,9 @@ pub struct BlockRow {
     pub time: DateTime<Utc>,
     /// Products of the step.
     pub product_ids: Vec<String>,
-    /// Why columns are fill.
+    /// How the row came out.
+    pub status: Status,
+    /// Why, by column.
     pub errors: Vec<ColumnError>,
     /// Row-block.
     pub block: u16,
@@ -88,13 +95,10 @@ impl BlockRow {
     /// # Errors
     /// Buffers that do not fit the layout.
     pub fn into_batch(self, layout: &Layout, schema: &SchemaRef) -> Result<RecordBatch> {
-        // A column can have several errors, one for each product that was tried.
-        let failed: HashSet<&str> = self.errors.iter().map(|e| e.column.as_str()).collect();
-        let status = Status::of(failed.len(), layout.columns.len());
         let mut arrays: Vec<ArrayRef> = vec![
             timestamps(Some(self.time)),
             string_list(&self.product_ids),
-            Arc::new(StringArray::from(vec![status.as_str()])),
+            Arc::new(StringArray::from(vec![self.status.as_str()])),
             error_list(&self.errors),
             Arc::new(UInt16Array::from(vec![self.block])),
         ];

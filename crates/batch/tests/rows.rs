@@ -19,7 +19,7 @@ use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::utils::flight_data_to_arrow_batch;
 use arrow_schema::Schema;
 use common::{Request, kinds, pixels, reflectance, row, schema_ref, seed};
-use cubeflight_batch::{BlockRow, ColumnError, encode_row, encode_schema};
+use cubeflight_batch::{BlockRow, ColumnError, Status, encode_row, encode_schema};
 use cubeflight_plan::{ElementType, StepMetadata};
 use cubeflight_sentinel2::DEFAULT_MESSAGE_BYTES;
 use futures::{StreamExt, stream};
@@ -40,6 +40,7 @@ fn error(column: &str, product_id: &str) -> ColumnError {
 fn full_row(pixels: &[Vec<u8>]) -> BlockRow {
     BlockRow {
         product_ids: vec![PRODUCT.to_owned(), "second".to_owned()],
+        status: Status::Partial,
         errors: vec![error("measurements/reflectance/r20m/b11", PRODUCT)],
         block: 7,
         metadata: StepMetadata {
@@ -47,7 +48,6 @@ fn full_row(pixels: &[Vec<u8>]) -> BlockRow {
             relative_orbit: Some(22),
             processing_baseline: Some("N0500".parse().unwrap()),
             radiometric_offset: Some(vec![-1000, 0]),
-            quantification: Some(10_000.0),
             cloud_cover: Some(12.5),
             snow_cover: Some(0.0),
             sun_azimuth: Some(170.25),
@@ -127,21 +127,17 @@ fn what_is_unknown_is_null() {
 
 #[test]
 fn the_status_counts_columns_and_not_errors() {
-    let request = seed();
-    let paths: Vec<&str> = request.layout.columns.iter().map(|c| c.path.as_str()).collect();
-    let status = |errors: Vec<ColumnError>| {
-        let batch = batch(&request, BlockRow { errors, ..row(&pixels(&request.layout)) });
-        text(&batch, "status").to_owned()
-    };
-    assert_eq!(status(Vec::new()), "ok");
-    assert_eq!(status(vec![error(paths[0], "a")]), "partial");
+    assert_eq!(Status::of(3, &[], false), Status::Ok);
+    assert_eq!(Status::of(3, &[0], false), Status::Partial);
+    assert_eq!(Status::of(3, &[], true), Status::Partial);
     // three products were tried for one column
-    let tried = ["a", "b", "c"].map(|product| error(paths[0], product));
-    assert_eq!(status(tried.to_vec()), "partial");
-    let mut all: Vec<_> = paths.iter().map(|path| error(path, "a")).collect();
-    assert_eq!(status(all.clone()), "failed");
-    all.push(error(paths[2], "b"));
-    assert_eq!(status(all), "failed");
+    assert_eq!(Status::of(3, &[0, 0, 0], false), Status::Partial);
+    assert_eq!(Status::of(3, &[0, 1, 2, 2], false), Status::Failed);
+    let request = seed();
+    for (status, word) in [(Status::Partial, "partial"), (Status::Skipped, "skipped")] {
+        let batch = batch(&request, BlockRow { status, ..row(&pixels(&request.layout)) });
+        assert_eq!(text(&batch, "status"), word);
+    }
 }
 
 #[test]

@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cubeflight_plan::{Fault, Layout};
+use cubeflight_plan::{Column, Fault, Layout, SCL};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
+use crate::validity::Validity;
 use crate::{Error, Pixels, Result};
 
 /// A finished row-block of a time step.
@@ -19,43 +20,78 @@ pub struct Block {
     pub pixels: Vec<Pixels>,
     /// Columns that failed, and why.
     pub faults: Vec<(usize, Fault)>,
+    /// Columns that are fill where a part of the step would have been, and why.
+    pub partial: Vec<(usize, Fault)>,
+    /// Columns in which another product stands in for one of the step, and why.
+    pub replaced: Vec<(usize, Fault)>,
+    /// Share of the step's pixels that are valid, where that was looked at.
+    pub valid_fraction: Option<f64>,
+    /// The step has too few valid pixels: this block stands for all of it and holds only fill.
+    pub skipped: bool,
     /// Bytes of the look-ahead that this block holds until it is dropped.
     _held: Option<OwnedSemaphorePermit>,
+}
+
+/// What is known of a step before its first row-block.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StepState {
+    /// Position in the plan.
+    pub(crate) step: usize,
+    /// Parts of the step.
+    pub(crate) parts: usize,
+    /// Absent where all pixels of the only part are used.
+    pub(crate) validity: Option<Arc<Validity>>,
+    /// The scene classification is taken from the validity.
+    pub(crate) scl_of_mask: bool,
+    /// The step has too few valid pixels.
+    pub(crate) skipped: bool,
 }
 
 /// A row-block that reads write into, side by side.
 #[derive(Debug)]
 pub(crate) struct OpenBlock {
-    step: usize,
+    state: StepState,
     block: u16,
     /// Reads that have yet to write.
     remaining: AtomicUsize,
     columns: Vec<Mutex<Pixels>>,
-    faults: Mutex<Vec<(usize, Fault)>>,
+    troubles: Mutex<Troubles>,
     /// Why the block cannot be given at all.
     end: Mutex<Option<Error>>,
     held: Mutex<Option<OwnedSemaphorePermit>>,
     finished: Notify,
 }
 
+/// What went wrong in a block, by column and part.
+#[derive(Debug, Default)]
+struct Troubles {
+    faults: Vec<(usize, usize, Fault)>,
+    replaced: Vec<(usize, Fault)>,
+}
+
 impl OpenBlock {
     pub(crate) fn new(
         layout: &Layout,
-        step: usize,
+        state: StepState,
         block: u16,
         jobs: usize,
         held: OwnedSemaphorePermit,
     ) -> Self {
         Self {
-            step,
+            state,
             block,
             remaining: AtomicUsize::new(jobs),
             columns: layout.columns.iter().map(|c| Mutex::new(Pixels::fill(c))).collect(),
-            faults: Mutex::new(Vec::new()),
+            troubles: Mutex::default(),
             end: Mutex::new(None),
             held: Mutex::new(Some(held)),
             finished: Notify::new(),
         }
+    }
+
+    /// Which pixels are used; absent where all pixels of the only part are.
+    pub(crate) fn validity(&self) -> Option<&Validity> {
+        self.state.validity.as_deref()
     }
 
     /// The buffer of a column; held only while one tile copies its samples.
@@ -63,11 +99,19 @@ impl OpenBlock {
         self.columns.get(column).map(lock)
     }
 
-    /// The column of this block becomes fill. Only the first fault of a column is kept.
-    pub(crate) fn fail(&self, column: usize, fault: Fault) {
-        let mut faults = lock(&self.faults);
-        if !faults.iter().any(|(known, _)| *known == column) {
-            faults.push((column, fault));
+    /// What a part would give to a column becomes fill. Only its first fault is kept.
+    pub(crate) fn fail(&self, column: usize, part: usize, fault: Fault) {
+        let faults = &mut lock(&self.troubles).faults;
+        if !faults.iter().any(|(c, p, _)| (*c, *p) == (column, part)) {
+            faults.push((column, part, fault));
+        }
+    }
+
+    /// Another product stands in for the one that a fault is about.
+    pub(crate) fn replaced(&self, column: usize, fault: Fault) {
+        let replaced = &mut lock(&self.troubles).replaced;
+        if !replaced.iter().any(|known| known.0 == column && known.1.product == fault.product) {
+            replaced.push((column, fault));
         }
     }
 
@@ -95,23 +139,64 @@ impl OpenBlock {
         if let Some(error) = lock(&self.end).take() {
             return Err(error);
         }
-        let mut faults = std::mem::take(&mut *lock(&self.faults));
-        faults.sort_by_key(|(column, _)| *column);
-        let pixels = layout
-            .columns
-            .iter()
-            .zip(&self.columns)
-            .enumerate()
-            .map(|(position, (column, pixels))| {
-                let failed = faults.iter().any(|(failed, _)| *failed == position);
-                if failed {
-                    return Pixels::fill(column);
+        let Troubles { mut faults, mut replaced } = std::mem::take(&mut *lock(&self.troubles));
+        faults.sort_by_key(|(column, part, _)| (*column, *part));
+        replaced.sort_by_key(|(column, _)| *column);
+        let mut pixels = Vec::with_capacity(layout.columns.len());
+        let (mut whole, mut partial) = (Vec::new(), Vec::new());
+        for (position, (column, buffer)) in layout.columns.iter().zip(&self.columns).enumerate() {
+            let failed: Vec<_> = faults.iter().filter(|(at, ..)| *at == position).collect();
+            let list = failed.iter().map(|(at, _, fault)| (*at, fault.clone()));
+            let mut buffer = std::mem::replace(&mut *lock(buffer), Pixels::U8(Vec::new()));
+            if !failed.is_empty() && failed.len() >= self.state.parts.max(1) {
+                whole.extend(list);
+                buffer = Pixels::fill(column);
+            } else {
+                partial.extend(list);
+                let parts: Vec<usize> = failed.iter().map(|(_, part, _)| *part).collect();
+                self.clear(column, &parts, &mut buffer);
+            }
+            pixels.push(buffer);
+        }
+        Ok(Block {
+            step: self.state.step,
+            block: self.block,
+            pixels,
+            faults: whole,
+            partial,
+            replaced,
+            valid_fraction: self.validity().and_then(Validity::fraction),
+            skipped: self.state.skipped,
+            _held: lock(&self.held).take(),
+        })
+    }
+
+    /// Pixels of failed parts become fill, whatever was written of them, and the scene
+    /// classification is taken from the mask.
+    fn clear(&self, column: &Column, failed: &[usize], buffer: &mut Pixels) {
+        let Some(validity) = self.validity() else { return };
+        let scl = self.state.scl_of_mask && column.asset == SCL;
+        if failed.is_empty() && !scl || self.state.skipped {
+            return;
+        }
+        let (window, resolution) = (column.window, column.grid.resolution);
+        let plane = column.block_rows as usize * window.width as usize;
+        for (line, row) in column.rows_of_block(u32::from(self.block)).enumerate() {
+            let y = window.y + row;
+            let start = line * window.width as usize;
+            if scl
+                && let Pixels::U8(values) = buffer
+                && let Some(classes) = validity.scl_row(y, window.x, window.width)
+                && let Some(target) = values.get_mut(start..start + classes.len())
+            {
+                target.copy_from_slice(classes);
+            }
+            for x in 0..window.width {
+                if failed.contains(&validity.part_at(resolution, window.x + x, y)) {
+                    buffer.clear(start + x as usize, plane);
                 }
-                std::mem::replace(&mut *lock(pixels), Pixels::U8(Vec::new()))
-            })
-            .collect();
-        let held = lock(&self.held).take();
-        Ok(Block { step: self.step, block: self.block, pixels, faults, _held: held })
+            }
+        }
     }
 }
 
@@ -137,10 +222,10 @@ impl Filling {
         self.over = true;
     }
 
-    /// A column becomes fill.
-    pub(crate) fn fail(&self, column: usize, fault: &Fault) {
+    /// What a part would give to a column becomes fill.
+    pub(crate) fn fail(&self, column: usize, part: usize, fault: &Fault) {
         for block in self.blocks.iter() {
-            block.fail(column, fault.clone());
+            block.fail(column, part, fault.clone());
         }
     }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cubeflight_jp2::{DecodeOptions, Image, MainHeader, Rect, decode, splice_tile};
-use cubeflight_plan::{Column, Layout, StepMetadata, TileRead};
-use cubeflight_sentinel2::{Cells, Radiometry, harmonise, reflectance};
+use cubeflight_plan::{Column, Layout, Scale, TileRead};
+use cubeflight_sentinel2::{Cells, Radiometry, Window, harmonise, reflectance};
 use tokio::sync::oneshot;
 
 use crate::Pixels;
@@ -27,21 +27,18 @@ pub(crate) enum Conversion {
 }
 
 impl Conversion {
-    /// The conversion of one column of a step. Columns whose offset is unknown never get here.
-    pub(crate) fn of(layout: &Layout, column: usize, metadata: &StepMetadata) -> Self {
+    /// The conversion of one column of a product. Products whose offset is unknown never get here.
+    pub(crate) fn of(layout: &Layout, column: usize, scale: Scale) -> Self {
         let is_reflectance = |column: &Column| column.asset.is_reflectance();
         if !layout.columns.get(column).is_some_and(is_reflectance) {
             return Self::Stored;
         }
-        // Offsets are listed for the reflectance columns only.
-        let before = layout.columns.iter().take(column).filter(|c| is_reflectance(c)).count();
-        let offsets = metadata.radiometric_offset.as_deref().unwrap_or_default();
-        let offset = offsets.get(before).copied().unwrap_or_default();
+        let offset = scale.offset;
         match layout.radiometry {
             Radiometry::Raw => Self::Stored,
             Radiometry::Harmonised => Self::Harmonise { offset },
             Radiometry::Reflectance => {
-                let quantification = metadata.quantification.unwrap_or(QUANTIFICATION);
+                let quantification = scale.quantification.unwrap_or(QUANTIFICATION);
                 Self::Reflectance { offset, quantification }
             }
         }
@@ -54,6 +51,8 @@ pub(crate) struct TileJob {
     pub(crate) context: Arc<Context>,
     pub(crate) header: Arc<MainHeader>,
     pub(crate) column: usize,
+    /// Part of the step.
+    pub(crate) part: usize,
     pub(crate) conversion: Conversion,
     pub(crate) tile: TileRead,
     /// Its tile-parts in order.
@@ -123,8 +122,53 @@ impl TileJob {
             pitch: window.width as usize,
             plane: column.block_rows as usize * window.width as usize,
         };
-        let Some(mut pixels) = block.column(self.column) else { return Ok(()) };
-        match (&mut *pixels, column.cells) {
+        let validity = block.validity();
+        let part = Window { x: area.x, y: top, width: area.width, height: bottom - top };
+        match validity.filter(|validity| validity.has_parts()) {
+            None => {
+                let Some(mut pixels) = block.column(self.column) else { return Ok(()) };
+                self.place(column, image, source, &mut pixels, target)?;
+            }
+            Some(validity) => {
+                let (width, height) = (part.width as usize, part.height as usize);
+                let own = Target { start: 0, pitch: width, plane: width * height };
+                let mut samples = Pixels::fill_of(column, own.plane);
+                self.place(column, image, source, &mut samples, own)?;
+                let Some(mut pixels) = block.column(self.column) else { return Ok(()) };
+                let resolution = column.grid.resolution;
+                let is_used = |x, y| validity.part_at(resolution, x, y) == self.part;
+                each_pixel(part, |line, at, x, y| {
+                    if is_used(x, y) {
+                        let from = line * own.pitch + at;
+                        let to = target.start + line * target.pitch + at;
+                        pixels.copy_pixel(to, target.plane, &samples, from, own.plane);
+                    }
+                });
+            }
+        }
+        let masking = validity.filter(|validity| validity.masks());
+        if let Some(validity) = masking.filter(|_| column.asset.is_reflectance()) {
+            let Some(mut pixels) = block.column(self.column) else { return Ok(()) };
+            let resolution = column.grid.resolution;
+            each_pixel(part, |line, at, x, y| {
+                if validity.is_masked(resolution, x, y) {
+                    pixels.clear(target.start + line * target.pitch + at, target.plane);
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Writes a part of the image into a buffer.
+    fn place(
+        &self,
+        column: &Column,
+        image: &Image,
+        source: Rect,
+        pixels: &mut Pixels,
+        target: Target,
+    ) -> cubeflight_jp2::Result<()> {
+        match (pixels, column.cells) {
             (Pixels::U8(buffer), Cells::Plain) => {
                 image.write_u8(0, source, target.of(buffer, 0), target.pitch, 1)
             }
@@ -171,6 +215,15 @@ impl TileJob {
             }
         }
         Ok(())
+    }
+}
+
+/// Calls with row and column in the part, and column and row in the grid.
+fn each_pixel(part: Window, mut call: impl FnMut(usize, usize, u32, u32)) {
+    for (line, y) in (part.y..part.bottom()).enumerate() {
+        for (at, x) in (part.x..part.right()).enumerate() {
+            call(line, at, x, y);
+        }
     }
 }
 

@@ -77,6 +77,10 @@ pub(crate) mod fault_code {
     pub(crate) const OFFSET_UNKNOWN: &str = "CF-ENG-012";
     /// A rescanned file still does not match its own structure.
     pub(crate) const SIZE_CHANGED: &str = "CF-ENG-013";
+    /// The image of another product is used instead.
+    pub(crate) const REPLACED: &str = "CF-ENG-014";
+    /// It is not known which pixels of a product are valid.
+    pub(crate) const NO_MASK: &str = "CF-ENG-015";
 }
 
 impl Error {
@@ -88,6 +92,8 @@ impl Error {
         fault_code::ABSENT,
         fault_code::OFFSET_UNKNOWN,
         fault_code::SIZE_CHANGED,
+        fault_code::REPLACED,
+        fault_code::NO_MASK,
     ];
 
     /// Stable code.

@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use cubeflight_jp2::{MainHeader, ScanOptions, Scanner};
 use cubeflight_plan::{
-    AssetRead, Column, Fault, HeaderSource, Layout, ReadGroup, TileLattice, TileRead, Unindexed,
-    plan_asset,
+    AssetRead, Column, Fault, HeaderSource, Layout, PlannedCandidate, PlannedColumn, ReadGroup,
+    TileLattice, TileRead, Unindexed, plan_asset,
 };
 use cubeflight_sentinel2::{ProductId, safe};
 use cubeflight_storage::Path;
 use cubeflight_tlm::{RecordSource, TlmRecord};
-use futures::future::{join_all, try_join_all};
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all, try_join_all};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
@@ -25,11 +26,17 @@ use crate::learned::{Finding, Wanted};
 use crate::{Engine, Error};
 
 /// What all tasks of a stream share.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Context {
     pub(crate) engine: Engine,
     pub(crate) layout: Arc<Layout>,
     pub(crate) cancelled: CancellationToken,
+    pub(crate) counts: Arc<Counts>,
+}
+
+/// What a stream has read.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
     pub(crate) requests: AtomicU64,
     pub(crate) bytes: AtomicU64,
     pub(crate) scanned_assets: AtomicU64,
@@ -37,11 +44,16 @@ pub(crate) struct Context {
     pub(crate) scan_bytes: AtomicU64,
 }
 
-impl Context {
-    fn count_scan(&self, found: &Finding) {
+impl Counts {
+    fn scan(&self, found: &Finding) {
         self.scanned_assets.fetch_add(1, Ordering::Relaxed);
         self.scan_requests.fetch_add(found.requests, Ordering::Relaxed);
         self.scan_bytes.fetch_add(found.bytes, Ordering::Relaxed);
+    }
+
+    fn read(&self, bytes: &Bytes) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
     }
 }
 
@@ -52,14 +64,25 @@ pub(crate) enum Trouble {
     Stale(String),
     /// Reading again later may help; pixels are never replaced by fill because of this.
     Transient { code: &'static str, message: String },
+    /// There is no such file; that of another product may stand in for it.
+    Gone { code: &'static str, message: String },
     /// It will not.
     Permanent { code: &'static str, message: String },
+}
+
+/// Where an image goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Column of the layout.
+    pub(crate) column: usize,
+    /// Part of the step.
+    pub(crate) part: usize,
 }
 
 /// One asset of one time step.
 #[derive(Debug)]
 pub(crate) struct AssetTask {
-    pub(crate) column: usize,
+    pub(crate) place: Place,
     pub(crate) product: ProductId,
     pub(crate) conversion: Conversion,
     pub(crate) read: AssetRead,
@@ -70,12 +93,57 @@ pub(crate) struct AssetTask {
     header: OnceCell<Result<Arc<MainHeader>, Trouble>>,
     /// The same asset after its file was scanned again; once, whatever comes of it.
     refreshed: OnceCell<Result<Arc<AssetTask>, Trouble>>,
+    /// What may stand in for the file.
+    others: Vec<PlannedCandidate>,
+    /// What does stand in for the file; once, whatever comes of it.
+    stand_in: OnceCell<Result<Arc<AssetTask>, Trouble>>,
+    /// Products whose images were looked for before this one.
+    pub(crate) missed: Vec<Fault>,
 }
 
 impl AssetTask {
+    /// The first of the candidates that can be read; the trouble with the first one where none can.
+    /// `wanted` is the product that is to be read.
+    pub(crate) async fn prepare(
+        context: &Context,
+        place: Place,
+        wanted: &ProductId,
+        candidates: Vec<PlannedCandidate>,
+    ) -> Result<Self, (ProductId, Trouble)> {
+        let mut missed: Vec<Fault> = Vec::new();
+        let mut first: Option<(ProductId, Trouble)> = None;
+        let mut candidates = candidates.into_iter();
+        while let Some(PlannedCandidate { product, scale, column }) = candidates.next() {
+            let conversion = Conversion::of(&context.layout, place.column, scale);
+            let tried = match column {
+                PlannedColumn::Read(read) => Self::new(context, place, conversion, read),
+                PlannedColumn::Scan(file) => {
+                    Self::find(context, place, conversion, file, None).await
+                }
+                PlannedColumn::Fault(Fault { code, message, .. }) => {
+                    Err(Trouble::Gone { code, message })
+                }
+            };
+            match tried {
+                Ok(task) => return Ok(Self { missed, others: candidates.collect(), ..task }),
+                Err(Trouble::Gone { code, message }) => {
+                    let fault = Fault { product: product.clone(), code, message: message.clone() };
+                    missed.push(fault);
+                    first.get_or_insert((product, Trouble::Permanent { code, message }));
+                }
+                Err(trouble) => return Err((product, trouble)),
+            }
+        }
+        let absent = || {
+            let message = "no product has this image".to_owned();
+            (wanted.clone(), Trouble::Permanent { code: fault_code::ABSENT, message })
+        };
+        Err(first.unwrap_or_else(absent))
+    }
+
     pub(crate) fn new(
         context: &Context,
-        column: usize,
+        place: Place,
         conversion: Conversion,
         read: AssetRead,
     ) -> Result<Self, Trouble> {
@@ -85,7 +153,7 @@ impl AssetTask {
             HeaderSource::Fetch(_) => OnceCell::new(),
         };
         Ok(Self {
-            column,
+            place,
             product: read.record.product.clone(),
             conversion,
             read,
@@ -93,6 +161,9 @@ impl AssetTask {
             held: Held::default(),
             header,
             refreshed: OnceCell::new(),
+            others: Vec::new(),
+            stand_in: OnceCell::new(),
+            missed: Vec::new(),
         })
     }
 
@@ -100,7 +171,7 @@ impl AssetTask {
     /// out to be wrong.
     pub(crate) async fn find(
         context: &Context,
-        column: usize,
+        place: Place,
         conversion: Conversion,
         file: Unindexed,
         stale: Option<&TlmRecord>,
@@ -108,7 +179,7 @@ impl AssetTask {
         let Unindexed { product, href, size, etag, known } = file;
         let Engine { archive, learned, .. } = &context.engine;
         let path = archive.resolve(&href).map_err(storage_trouble)?;
-        let shape = column_of(context, column)?;
+        let shape = column_of(context, place.column)?;
         let store = archive.name().map(ToOwned::to_owned);
         let key = safe::archive_key(path.as_ref()).to_owned();
         let cost = context.engine.cost();
@@ -123,17 +194,59 @@ impl AssetTask {
             max_whole_read: cost.max_whole_read,
         };
         let found = learned.find(archive, wanted).await.map_err(index_trouble)?;
-        context.count_scan(&found);
+        context.counts.scan(&found);
         let read = plan_asset(shape, href, found.record, &cost)
             .map_err(|error| permanent(error.code(), &error))?;
         let ranges = read.groups.iter().flat_map(|group| &group.ranges);
         let held = found.held.only(ranges);
-        let task = Self::new(context, column, conversion, read)?;
+        let task = Self::new(context, place, conversion, read)?;
         Ok(Self { held, ..task })
     }
 
-    /// Reads the tiles of a group and decodes them into the row-blocks.
-    pub(crate) async fn run(
+    /// Reads the tiles of a group and decodes them into the row-blocks. Where the file turns out not
+    /// to exist, that of the next candidate is read.
+    pub(crate) fn run<'a>(
+        &'a self,
+        context: &'a Arc<Context>,
+        group: &'a ReadGroup,
+        blocks: &'a Arc<[Arc<OpenBlock>]>,
+    ) -> BoxFuture<'a, Result<(), Trouble>> {
+        async move {
+            let gone = match self.read_group(context, group, blocks).await {
+                Err(Trouble::Gone { code, message }) if !self.others.is_empty() => {
+                    Fault { product: self.product.clone(), code, message }
+                }
+                outcome => return outcome,
+            };
+            let other = self.stand_in.get_or_init(|| self.next_candidate(context)).await;
+            let Ok(other) = other else {
+                // what the first one lacked is what matters
+                return Err(Trouble::Permanent { code: gone.code, message: gone.message });
+            };
+            let group = other.group_of(group);
+            other.run(context, &group, blocks).await?;
+            for fault in std::iter::once(&gone).chain(&other.missed) {
+                let fault = other.stands_in_for(fault);
+                blocks.iter().for_each(|block| block.replaced(self.place.column, fault.clone()));
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
+    async fn next_candidate(&self, context: &Context) -> Result<Arc<Self>, Trouble> {
+        let prepared = Self::prepare(context, self.place, &self.product, self.others.clone()).await;
+        prepared.map(Arc::new).map_err(|(_, trouble)| trouble)
+    }
+
+    /// What is said of an image that this one stands in for.
+    pub(crate) fn stands_in_for(&self, missing: &Fault) -> Fault {
+        let Fault { product, message, .. } = missing;
+        let message = format!("{message}; that of {} is used instead", self.product);
+        Fault { product: product.clone(), code: fault_code::REPLACED, message }
+    }
+
+    async fn read_group(
         &self,
         context: &Arc<Context>,
         group: &ReadGroup,
@@ -160,7 +273,7 @@ impl AssetTask {
         let (product, href) = (self.product.clone(), self.read.href.clone());
         let file = Unindexed { product, href, size: None, etag: None, known: None };
         let stale = Some(&*self.read.record);
-        let fresh = Self::find(context, self.column, self.conversion, file, stale).await?;
+        let fresh = Self::find(context, self.place, self.conversion, file, stale).await?;
         Ok(Arc::new(fresh))
     }
 
@@ -197,7 +310,8 @@ impl AssetTask {
             let job = TileJob {
                 context: Arc::clone(context),
                 header: Arc::clone(&header),
-                column: self.column,
+                column: self.place.column,
+                part: self.place.part,
                 conversion: self.conversion,
                 tile: tile.clone(),
                 parts,
@@ -220,8 +334,7 @@ impl AssetTask {
         }
         let bytes =
             context.engine.archive.get_range(&self.path, range).await.map_err(storage_trouble)?;
-        context.requests.fetch_add(1, Ordering::Relaxed);
-        context.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        context.counts.read(&bytes);
         Ok(bytes)
     }
 
@@ -232,7 +345,7 @@ impl AssetTask {
             };
             let bytes = self.get(context, range.clone()).await?;
             let header = parse_header(&bytes, self.read.record.size)?;
-            let column = column_of(context, self.column)?;
+            let column = column_of(context, self.place.column)?;
             let found = TileLattice::of_header(column.asset, &column.grid, &header)
                 .map_err(|error| permanent(error.code(), &error))?;
             if found != TileLattice::of_asset(column.asset, &column.grid) {
@@ -300,9 +413,8 @@ fn storage_trouble(error: cubeflight_storage::Error) -> Trouble {
     let (code, message) = (error.code(), error.to_string());
     match error {
         Storage::EndsEarly { .. } | Storage::Changed { .. } => Trouble::Stale(message),
-        Storage::NotFound { .. } | Storage::Refused { .. } | Storage::TooLarge { .. } => {
-            Trouble::Permanent { code, message }
-        }
+        Storage::NotFound { .. } => Trouble::Gone { code, message },
+        Storage::Refused { .. } | Storage::TooLarge { .. } => Trouble::Permanent { code, message },
         // Everything else may pass, credentials that expired among it. Data must not become fill
         // because of a failure that says nothing about the file.
         _ => Trouble::Transient { code, message },
@@ -336,7 +448,9 @@ impl Trouble {
                 code,
                 message,
             },
-            Self::Permanent { code, message } => fault(code, message),
+            Self::Permanent { code, message } | Self::Gone { code, message } => {
+                fault(code, message)
+            }
             Self::Stale(message) => fault(fault_code::SIZE_CHANGED, message),
         }
     }

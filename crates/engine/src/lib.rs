@@ -7,6 +7,7 @@
 mod block;
 mod config;
 mod decode;
+mod dilate;
 mod engine;
 mod error;
 mod fetch;
@@ -14,9 +15,12 @@ mod held;
 mod index_catalog;
 mod learned;
 mod locate;
+mod mask;
 mod pixels;
 mod resolve;
 mod run;
+mod sources;
+mod validity;
 mod write_back;
 
 pub use block::Block;

@@ -3,19 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cubeflight_catalog::{
-    AssetRef, Found, Omitted, Product, Query, Rules, TimeStep, resolve_steps,
-};
+use cubeflight_catalog::{Found, Omitted, Product, Query, Rules, Steps, TimeStep, resolve_steps};
 use cubeflight_index::{Detail, Selection};
-use cubeflight_plan::{
-    Column, ColumnSource, Fault, Layout, LayoutRequest, Plan, Step, StepMetadata, Unindexed,
-};
-use cubeflight_sentinel2::{
-    AssetId, Bounds, CubeRequest, ProductId, Radiometry, RequestBounds, safe,
-};
+use cubeflight_plan::{Layout, LayoutRequest, Plan, Step};
+use cubeflight_sentinel2::{AssetId, Bounds, CubeRequest, ProductId, RequestBounds};
 use cubeflight_tlm::TlmRecord;
 
-use crate::error::fault_code;
+use crate::sources::{mask_asset, plan_step};
+use crate::validity::MAX_PARTS;
 use crate::{Engine, Error, Result};
 
 /// A request with everything found that it needs; no pixel was read.
@@ -23,11 +18,15 @@ use crate::{Engine, Error, Result};
 pub struct Resolved {
     /// The plan.
     pub plan: Plan,
-    /// Products that are not in the cube, and why.
+    /// Products that are not in the cube, and why. Those that stand in for missing images of others
+    /// are here too.
     pub missing: Vec<Omitted>,
+    /// Products that the plan was made from: those in the cube, and those that may stand in for
+    /// their missing images. Pinned, they give the same plan.
+    pub pins: Vec<ProductId>,
 }
 
-type Records = HashMap<(ProductId, AssetId), Vec<Arc<TlmRecord>>>;
+pub(crate) type Records = HashMap<(ProductId, AssetId), Vec<Arc<TlmRecord>>>;
 
 impl Engine {
     /// What the cube of a request looks like. Depends on the request alone: neither catalogue nor
@@ -47,6 +46,8 @@ impl Engine {
             bounds,
             align: request.align,
             radiometry: request.radiometry,
+            mask: request.mask.as_ref(),
+            min_valid: request.min_valid,
             max_message_bytes: request.max_message_bytes,
         })?;
         Ok(Arc::new(layout))
@@ -64,21 +65,19 @@ impl Engine {
         pins: Option<&[ProductId]>,
     ) -> Result<Resolved> {
         let layout = self.layout(request).await?;
-        let steps = self.steps(request, pins).await?;
+        let mut steps = self.steps(request, pins).await?;
+        bound_parts(&mut steps);
         let records = self.records(request, &steps.steps).await?;
-        let planned = steps.steps.into_iter().filter_map(|step| plan_step(&layout, step, &records));
+        let pins = products(&steps.steps).map(|product| product.id.clone()).collect();
+        let planned = steps.steps.iter().map(|step| plan_step(&layout, step, &records));
         let planned: Vec<Step> = planned.collect();
         let plan = cubeflight_plan::plan(Arc::clone(&layout), planned, &self.cost());
-        Ok(Resolved { plan, missing: steps.omitted })
+        Ok(Resolved { plan, missing: steps.omitted, pins })
     }
 
-    async fn steps(
-        &self,
-        request: &CubeRequest,
-        pins: Option<&[ProductId]>,
-    ) -> Result<cubeflight_catalog::Steps> {
+    async fn steps(&self, request: &CubeRequest, pins: Option<&[ProductId]>) -> Result<Steps> {
         if pins.is_some_and(<[ProductId]>::is_empty) {
-            return Ok(cubeflight_catalog::Steps::default());
+            return Ok(Steps::default());
         }
         let query = Query {
             level: request.level,
@@ -106,13 +105,14 @@ impl Engine {
         if steps.is_empty() {
             return Ok(records);
         }
+        let mut assets = request.assets.clone();
+        let mask = mask_asset(request.level);
+        if !assets.contains(&mask) {
+            assets.push(mask);
+        }
         let selection = Selection {
-            products: steps
-                .iter()
-                .flat_map(|step| &step.parts)
-                .map(|part| part.product.id.clone())
-                .collect(),
-            assets: request.assets.clone(),
+            products: products(steps).map(|product| product.id.clone()).collect(),
+            assets,
             detail: Detail::Tlm,
             ..Selection::default()
         };
@@ -120,6 +120,28 @@ impl Engine {
             records.entry((record.product.clone(), record.asset)).or_default().push(record);
         }
         Ok(records)
+    }
+}
+
+/// Every product of some steps, those that may stand in for others included.
+fn products(steps: &[TimeStep]) -> impl Iterator<Item = &Product> {
+    let parts = steps.iter().flat_map(|step| &step.parts);
+    parts.flat_map(|part| std::iter::once(&part.product).chain(&part.alternatives))
+}
+
+/// Leaves out the last parts of steps with more than can be told apart.
+fn bound_parts(steps: &mut Steps) {
+    for step in &mut steps.steps {
+        if step.parts.len() <= MAX_PARTS {
+            continue;
+        }
+        for part in step.parts.drain(MAX_PARTS..) {
+            steps.omitted.push(Omitted {
+                id: part.product.id.to_string(),
+                code: "too_many_parts",
+                reason: format!("a time step is put together from at most {MAX_PARTS} products"),
+            });
+        }
     }
 }
 
@@ -149,94 +171,4 @@ async fn utm_bounds(request: &CubeRequest, bounds: RequestBounds) -> Result<Boun
     let work = move || cubeflight_crs::to_utm(bounds.rectangle, &crs, tile);
     let joined = tokio::task::spawn_blocking(work).await;
     Ok(joined.map_err(|error| Error::Task { reason: error.to_string() })??)
-}
-
-fn plan_step(layout: &Layout, step: TimeStep, records: &Records) -> Option<Step> {
-    let product = step.parts.into_iter().next()?.product;
-    let metadata = metadata(layout, &product);
-    let sources =
-        layout.columns.iter().map(|column| source(layout, column, &product, &metadata, records));
-    Some(Step {
-        time: step.time,
-        sources: sources.collect(),
-        product_ids: vec![product.id.clone()],
-        metadata,
-    })
-}
-
-fn source(
-    layout: &Layout,
-    column: &Column,
-    product: &Product,
-    metadata: &StepMetadata,
-    records: &Records,
-) -> ColumnSource {
-    let fault = |code, message: String| {
-        ColumnSource::Absent(Fault { product: product.id.clone(), code, message })
-    };
-    let needs_offset = column.asset.is_reflectance() && layout.radiometry != Radiometry::Raw;
-    if needs_offset && metadata.radiometric_offset.is_none() {
-        let baseline = product.id.baseline();
-        let text = format!(
-            "the radiometric offset of a product of baseline {baseline} is not known; ask for raw"
-        );
-        return fault(fault_code::OFFSET_UNKNOWN, text);
-    }
-    let Some(file) = product.assets.get(&column.asset) else {
-        let text = format!("the product has no {}", column.asset);
-        return fault(fault_code::ABSENT, text);
-    };
-    let candidates = records.get(&(product.id.clone(), column.asset));
-    // A record of another file state is stale: its offsets belong to another file.
-    let current = candidates
-        .and_then(|candidates| candidates.iter().rev().find(|record| describes(record, file)));
-    match current {
-        Some(record) => {
-            ColumnSource::Indexed { href: file.href.clone(), record: Arc::clone(record) }
-        }
-        None => ColumnSource::Unindexed(Unindexed {
-            product: product.id.clone(),
-            href: file.href.clone(),
-            size: file.size,
-            etag: file.etag.clone(),
-            known: None,
-        }),
-    }
-}
-
-/// Whether a record is of this file: a catalogue may give a product the href of another's. Sizes
-/// must agree where both are known. ETags are compared only when sizes are not known: a mirror has
-/// other ETags for the same bytes, and the first bytes of every tile are checked anyway.
-fn describes(record: &TlmRecord, file: &AssetRef) -> bool {
-    if !safe::is_same_file(&record.key, &file.href) {
-        return false;
-    }
-    match (file.size, file.etag.as_deref(), record.etag.as_deref()) {
-        (Some(size), _, _) => size == record.size,
-        (None, Some(etag), Some(known)) => etag == known,
-        _ => true,
-    }
-}
-
-fn metadata(layout: &Layout, product: &Product) -> StepMetadata {
-    let known = &product.metadata;
-    let from_baseline = product.id.baseline().radiometric_offset();
-    let reflectance = layout.columns.iter().filter(|column| column.asset.is_reflectance());
-    let offsets: Option<Vec<i16>> = reflectance
-        .map(|column| known.radiometric_offset.get(&column.asset.band).copied().or(from_baseline))
-        .collect();
-    StepMetadata {
-        platform: Some(product.id.mission().platform().to_owned()),
-        relative_orbit: Some(product.id.relative_orbit()),
-        processing_baseline: Some(product.id.baseline()),
-        radiometric_offset: offsets,
-        quantification: known.quantification.map(|value| value as f32),
-        cloud_cover: known.cloud_cover,
-        snow_cover: known.snow_cover,
-        sun_azimuth: known.sun_azimuth,
-        sun_elevation: known.sun_elevation,
-        view_azimuth: known.view_azimuth,
-        view_incidence: known.view_incidence,
-        sensing_time: known.sensing_time,
-    }
 }

@@ -16,18 +16,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context as TaskContext, Poll};
 
-use cubeflight_plan::{Fault, Layout, Plan, PlannedColumn, PlannedStep, ReadGroup};
+use cubeflight_plan::{Fault, Layout, Plan, PlannedPart, PlannedSource, PlannedStep, ReadGroup};
 use cubeflight_sentinel2::{OnError, ProductId};
 use futures::Stream;
-use futures::future::{join_all, pending};
+use futures::future::{join, join_all, pending};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::block::{Filling, OpenBlock};
-use crate::decode::Conversion;
-use crate::fetch::{AssetTask, Context, Trouble};
+use crate::block::{Filling, OpenBlock, StepState};
+use crate::fetch::{AssetTask, Context, Place, Trouble};
+use crate::mask::{self, Masked};
 use crate::{Block, Engine, Error, Result};
 
 /// Row-blocks that are open and waiting to be handed out: more than one step can have, because a
@@ -69,13 +69,14 @@ impl BlockStream {
     #[must_use]
     pub fn stats(&self) -> RunStats {
         let context = &self.context;
+        let counts = &context.counts;
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         RunStats {
-            requests: read(&context.requests),
-            bytes: read(&context.bytes),
-            scanned_assets: read(&context.scanned_assets),
-            scan_requests: read(&context.scan_requests),
-            scan_bytes: read(&context.scan_bytes),
+            requests: read(&counts.requests),
+            bytes: read(&counts.bytes),
+            scanned_assets: read(&counts.scanned_assets),
+            scan_requests: read(&counts.scan_requests),
+            scan_bytes: read(&counts.scan_bytes),
         }
     }
 }
@@ -102,11 +103,7 @@ impl Engine {
             engine: self.clone(),
             layout: Arc::clone(&plan.layout),
             cancelled: cancelled.clone(),
-            requests: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            scanned_assets: AtomicU64::new(0),
-            scan_requests: AtomicU64::new(0),
-            scan_bytes: AtomicU64::new(0),
+            counts: Arc::default(),
         });
         let (sender, blocks) = mpsc::channel(1);
         tokio::spawn(supervise(Arc::clone(&context), plan, on_error, sender));
@@ -186,14 +183,16 @@ struct Producer {
 
 impl Producer {
     async fn walk(mut self, plan: Plan) {
+        let steps_ahead = self.steps_ahead(&plan);
         let mut steps = plan.steps.into_iter();
         let mut ahead = VecDeque::new();
         for index in 0.. {
-            // Files without record are looked into while the steps before are read.
-            while ahead.len() <= self.context.engine.config.steps_ahead
+            // Masks are read, and files without record looked into, while the steps before are read.
+            while ahead.len() <= steps_ahead
                 && let Some(step) = steps.next()
             {
-                let prepared = tokio::spawn(prepare(Arc::clone(&self.context), step));
+                let context = Arc::clone(&self.context);
+                let prepared = tokio::spawn(prepare(context, step, self.on_error));
                 ahead.push_back(AbortOnDropHandle::new(prepared));
             }
             let Some(prepared) = ahead.pop_front() else { break };
@@ -209,54 +208,47 @@ impl Producer {
         while tasks.join_next().await.is_some() {}
     }
 
+    /// Steps that are prepared before their turn: as many as configured, as long as what their
+    /// masks hold fits into the look-ahead.
+    fn steps_ahead(&self, plan: &Plan) -> usize {
+        let config = &self.context.engine.config;
+        let masks = plan.steps.iter().filter_map(|step| step.mask.as_ref());
+        let Some(held) = masks.map(mask::held_bytes).max() else { return config.steps_ahead };
+        let fits = usize::try_from(config.look_ahead_bytes / held.max(1)).unwrap_or(usize::MAX);
+        config.steps_ahead.min(fits)
+    }
+
     async fn step(&mut self, index: usize, prepared: AbortOnDropHandle<Prepared>) -> Result<()> {
         let layout = Arc::clone(&self.context.layout);
         let prepared = prepared.await.map_err(|error| Error::Task { reason: error.to_string() })?;
-        let (assets, faults) = self.sort(prepared)?;
+        let PreparedStep { state, assets, faults, replaced } = prepared?;
+        let state = StepState { step: index, ..state };
         let mut reads: Vec<(Arc<AssetTask>, ReadGroup)> = Vec::new();
         for asset in assets {
+            let asset = Arc::new(asset);
             let groups = asset.read.groups.clone();
             reads.extend(groups.into_iter().map(|group| (Arc::clone(&asset), group)));
         }
         // Row-blocks complete in order when reads begin in the order of the first block they fill.
-        reads.sort_by_key(|(asset, group)| (group.blocks().start, asset.column));
+        reads.sort_by_key(|(asset, group)| (group.blocks().start, asset.place.column));
         self.reserve(&layout, &reads)?;
 
-        let mut opened = OpenStep { step: index, blocks: Vec::new(), jobs: jobs(&layout, &reads) };
+        // A step that is skipped is one row-block, whatever its size.
+        let blocks = if state.skipped { 1 } else { usize::from(layout.blocks) };
+        let jobs = jobs(&layout, &reads);
+        let mut opened = OpenStep { state, blocks: Vec::new(), jobs, faults, replaced };
         for (asset, group) in reads {
             let (first, end) = (group.blocks().start as usize, group.blocks().end as usize);
             while opened.blocks.len() < end {
-                self.open_block(&layout, &mut opened, &faults).await?;
+                self.open_block(&layout, &mut opened).await?;
             }
             let blocks = opened.blocks.get(first..end).unwrap_or_default().into();
             self.spawn(asset, group, blocks).await?;
         }
-        while opened.blocks.len() < usize::from(layout.blocks) {
-            self.open_block(&layout, &mut opened, &faults).await?;
+        while opened.blocks.len() < blocks {
+            self.open_block(&layout, &mut opened).await?;
         }
         Ok(())
-    }
-
-    /// The assets of a step that can be read, and the columns that cannot.
-    fn sort(&self, prepared: Prepared) -> Result<(Vec<Arc<AssetTask>>, Faults)> {
-        let mut assets = Vec::new();
-        let mut faults = Vec::new();
-        for (column, prepared) in prepared.into_iter().enumerate() {
-            match prepared {
-                Ok(asset) => assets.push(Arc::new(asset)),
-                Err((product, trouble)) => {
-                    faults.push((column, self.judge(column, &product, trouble)?));
-                }
-            }
-        }
-        Ok((assets, faults))
-    }
-
-    /// A fault becomes fill or ends the stream; what may pass always ends it.
-    fn judge(&self, column: usize, product: &ProductId, trouble: Trouble) -> Result<Fault> {
-        let layout = &self.context.layout;
-        let path = layout.columns.get(column).map_or("", |column| column.path.as_str());
-        judge(self.on_error, path, product, trouble)
     }
 
     /// Makes the look-ahead large enough for the blocks that are open at once whatever happens:
@@ -284,12 +276,7 @@ impl Producer {
         Ok(())
     }
 
-    async fn open_block(
-        &self,
-        layout: &Layout,
-        opened: &mut OpenStep,
-        faults: &[(usize, Fault)],
-    ) -> Result<()> {
+    async fn open_block(&self, layout: &Layout, opened: &mut OpenStep) -> Result<()> {
         let permits = u32::try_from(block_permits(layout)).unwrap_or(u32::MAX);
         let held = Arc::clone(&self.look_ahead).acquire_many_owned(permits).await;
         let held = held.map_err(|error| Error::Task { reason: error.to_string() })?;
@@ -297,9 +284,12 @@ impl Producer {
         let jobs = opened.jobs.get(number).copied().unwrap_or_default();
         // Layout counts blocks in 16 bits.
         let name = u16::try_from(number).unwrap_or(u16::MAX);
-        let block = Arc::new(OpenBlock::new(layout, opened.step, name, jobs, held));
-        for (column, fault) in faults {
-            block.fail(*column, fault.clone());
+        let block = Arc::new(OpenBlock::new(layout, opened.state.clone(), name, jobs, held));
+        for (place, fault) in &opened.faults {
+            block.fail(place.column, place.part, fault.clone());
+        }
+        for (column, fault) in &opened.replaced {
+            block.replaced(*column, fault.clone());
         }
         opened.blocks.push(Arc::clone(&block));
         let sent = self.open.send(Ok(block)).await;
@@ -321,10 +311,11 @@ impl Producer {
             let outcome = asset.run(&context, &group, filling.blocks()).await;
             drop(slot);
             if let Err(trouble) = outcome {
-                let column = context.layout.columns.get(asset.column);
+                let Place { column: position, part } = asset.place;
+                let column = context.layout.columns.get(position);
                 let path = column.map_or("", |column| column.path.as_str());
                 match judge(on_error, path, &asset.product, trouble) {
-                    Ok(fault) => filling.fail(asset.column, &fault),
+                    Ok(fault) => filling.fail(position, part, &fault),
                     Err(error) => filling.end(error),
                 }
             }
@@ -334,46 +325,105 @@ impl Producer {
     }
 }
 
-/// Columns that cannot be read, and why.
-type Faults = Vec<(usize, Fault)>;
-
-/// The columns of a step: what can be read, or why not.
-type Prepared = Vec<Result<AssetTask, (ProductId, Trouble)>>;
-
-async fn prepare(context: Arc<Context>, step: PlannedStep) -> Prepared {
-    let metadata = step.metadata;
-    let columns = step.columns.into_iter().enumerate().map(|(column, planned)| {
-        let conversion = Conversion::of(&context.layout, column, &metadata);
-        asset(&context, column, conversion, planned)
-    });
-    join_all(columns).await
+/// A step whose reads can begin.
+#[derive(Debug)]
+struct PreparedStep {
+    state: StepState,
+    assets: Vec<AssetTask>,
+    /// What cannot be read, and why.
+    faults: Vec<(Place, Fault)>,
+    /// Images of other products that are read instead.
+    replaced: Vec<(usize, Fault)>,
 }
 
-async fn asset(
-    context: &Context,
-    column: usize,
-    conversion: Conversion,
-    planned: PlannedColumn,
-) -> Result<AssetTask, (ProductId, Trouble)> {
-    match planned {
-        PlannedColumn::Read(read) => {
-            let product = read.record.product.clone();
-            AssetTask::new(context, column, conversion, read).map_err(|trouble| (product, trouble))
+type Prepared = Result<PreparedStep>;
+
+async fn prepare(context: Arc<Context>, mut step: PlannedStep, on_error: OnError) -> Prepared {
+    let layout = Arc::clone(&context.layout);
+    let mask = step.mask.take();
+    let masking = async {
+        match mask {
+            Some(mask) => mask::read(&context, mask, &step.parts, on_error).await.map(Some),
+            None => Ok(None),
         }
-        PlannedColumn::Scan(file) => {
-            let product = file.product.clone();
-            let found = AssetTask::find(context, column, conversion, file, None).await;
-            found.map_err(|trouble| (product, trouble))
+    };
+    // A step that may be skipped costs nothing before that is known.
+    let (masked, files) = if layout.min_valid.is_some() {
+        let masked = masking.await?;
+        if masked.as_ref().is_some_and(|masked| masked.is_below(layout.min_valid)) {
+            return Ok(PreparedStep::skipped(masked));
         }
-        PlannedColumn::Fault(Fault { product, code, message }) => {
-            Err((product, Trouble::Permanent { code, message }))
+        (masked, find_files(&context, &step.parts).await)
+    } else {
+        let (masked, files) = join(masking, find_files(&context, &step.parts)).await;
+        (masked?, files)
+    };
+    let unknown = masked.as_ref().map(|masked| masked.faults(&layout, step.parts.len()));
+    let mut prepared = PreparedStep::of(masked, step.parts.len());
+    prepared.faults = unknown.unwrap_or_default();
+    for (place, found) in files {
+        if prepared.faults.iter().any(|(failed, _)| *failed == place) {
+            continue;
         }
+        match found {
+            Ok(task) => {
+                let replaced = task.missed.iter().map(|fault| task.stands_in_for(fault));
+                prepared.replaced.extend(replaced.map(|fault| (place.column, fault)));
+                prepared.assets.push(task);
+            }
+            Err((product, trouble)) => {
+                let path = layout.columns.get(place.column).map_or("", |it| it.path.as_str());
+                prepared.faults.push((place, judge(on_error, path, &product, trouble)?));
+            }
+        }
+    }
+    Ok(prepared)
+}
+
+type Files = Vec<(Place, Result<AssetTask, (ProductId, Trouble)>)>;
+
+/// The files of all parts and columns, as far as they are not read with the mask.
+async fn find_files(context: &Context, parts: &[PlannedPart]) -> Files {
+    let mut wanted = Vec::new();
+    for (part, planned) in parts.iter().enumerate() {
+        for (column, source) in planned.columns.iter().enumerate() {
+            let PlannedSource::Files(candidates) = source else { continue };
+            let place = Place { column, part };
+            wanted.push(async move {
+                let candidates = candidates.clone();
+                let task = AssetTask::prepare(context, place, &planned.product, candidates).await;
+                (place, task)
+            });
+        }
+    }
+    join_all(wanted).await
+}
+
+impl PreparedStep {
+    fn of(masked: Option<Masked>, parts: usize) -> Self {
+        let mut state = StepState { parts, ..StepState::default() };
+        if let Some(masked) = masked {
+            state.scl_of_mask = masked.is_scl;
+            state.validity = Some(masked.validity);
+        }
+        Self { state, assets: Vec::new(), faults: Vec::new(), replaced: Vec::new() }
+    }
+
+    fn skipped(masked: Option<Masked>) -> Self {
+        let mut step = Self::of(masked, 1);
+        step.state.skipped = true;
+        step
     }
 }
 
-fn judge(on_error: OnError, path: &str, product: &ProductId, trouble: Trouble) -> Result<Fault> {
+pub(crate) fn judge(
+    on_error: OnError,
+    path: &str,
+    product: &ProductId,
+    trouble: Trouble,
+) -> Result<Fault> {
     match (on_error, trouble) {
-        (OnError::Mark, Trouble::Permanent { code, message }) => {
+        (OnError::Mark, Trouble::Permanent { code, message } | Trouble::Gone { code, message }) => {
             Ok(Fault { product: product.clone(), code, message })
         }
         (_, trouble) => Err(trouble.into_error(path, product)),
@@ -383,9 +433,11 @@ fn judge(on_error: OnError, path: &str, product: &ProductId, trouble: Trouble) -
 /// Row-blocks of a step that are open so far, and the reads of each one.
 #[derive(Debug)]
 struct OpenStep {
-    step: usize,
+    state: StepState,
     blocks: Vec<Arc<OpenBlock>>,
     jobs: Vec<usize>,
+    faults: Vec<(Place, Fault)>,
+    replaced: Vec<(usize, Fault)>,
 }
 
 /// Reads that fill each block.

@@ -107,7 +107,7 @@ async fn a_working_set_above_the_limit_is_refused_before_reading() {
 
 /// Reads that may begin while the first `open` row-blocks are held.
 fn reads_within(plan: &Plan, open: u32) -> usize {
-    let columns = plan.steps.iter().flat_map(|step| &step.columns);
+    let columns = plan.steps.iter().flat_map(cubeflight_plan::PlannedStep::planned);
     let groups = columns.flat_map(|column| match column {
         PlannedColumn::Read(read) => read.groups.clone(),
         other => panic!("not planned: {other:?}"),

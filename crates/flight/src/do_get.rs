@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_buffer::Buffer;
 use arrow_flight::{FlightData, Ticket};
 use arrow_schema::SchemaRef;
-use cubeflight_batch::{BlockRow, ColumnError, encode_row, encode_schema};
+use cubeflight_batch::{BlockRow, ColumnError, Status as RowStatus, encode_row, encode_schema};
 use cubeflight_engine::{Block, Pixels};
 use cubeflight_plan::{Layout, PlannedStep};
 use cubeflight_proto::{Redeemed, decode_ticket, product_ids, v1};
@@ -76,7 +76,7 @@ impl CubeFlight {
         let pins = pins.map(product_ids).transpose().map_err(|error| from_request(&error))?;
         let resolved = self.engine().resolve(&request, pins.as_deref()).await;
         let resolved = resolved.map_err(|error| from_engine(&error))?;
-        check_pins(pins.as_deref().unwrap_or_default(), &resolved.plan.summary.matched_ids)?;
+        check_pins(pins.as_deref().unwrap_or_default(), &resolved.pins)?;
 
         let layout = Arc::clone(&resolved.plan.layout);
         let schema = Arc::new(schema(&layout, &request)?);
@@ -96,11 +96,11 @@ impl CubeFlight {
 }
 
 /// A stream never holds less than its ticket promised.
-fn check_pins(pins: &[ProductId], matched: &[String]) -> Result<(), Status> {
-    match pins.iter().map(ToString::to_string).find(|pin| !matched.contains(pin)) {
+fn check_pins(pins: &[ProductId], found: &[ProductId]) -> Result<(), Status> {
+    match pins.iter().find(|pin| !found.contains(pin)) {
         Some(gone) => {
             let message = "the ticket names a product that the catalogue no longer has";
-            Err(of_product(PRODUCT_GONE, message, &gone))
+            Err(of_product(PRODUCT_GONE, message, &gone.to_string()))
         }
         None => Ok(()),
     }
@@ -111,7 +111,8 @@ fn without_reads(step: &PlannedStep) -> PlannedStep {
         time: step.time,
         product_ids: step.product_ids.clone(),
         metadata: step.metadata.clone(),
-        columns: Vec::new(),
+        parts: Vec::new(),
+        mask: None,
     }
 }
 
@@ -137,19 +138,26 @@ async fn encode(
 /// A row-block with what is known of its step.
 #[must_use]
 pub fn row_of(layout: &Layout, step: &PlannedStep, block: Block) -> BlockRow {
-    let errors = block.faults.iter().map(|(column, fault)| ColumnError {
+    let faults = block.faults.iter().chain(&block.partial).chain(&block.replaced);
+    let errors = faults.map(|(column, fault)| ColumnError {
         column: layout.columns.get(*column).map_or_else(String::new, |c| c.path.clone()),
         product_id: fault.product.to_string(),
         code: fault.code.to_owned(),
         message: fault.message.clone(),
     });
+    let failed: Vec<usize> = block.faults.iter().map(|(column, _)| *column).collect();
+    let status = match block.skipped {
+        true => RowStatus::Skipped,
+        false => RowStatus::of(layout.columns.len(), &failed, !block.partial.is_empty()),
+    };
     BlockRow {
         time: step.time,
         product_ids: step.product_ids.iter().map(ToString::to_string).collect(),
+        status,
         errors: errors.collect(),
         block: block.block,
         metadata: step.metadata.clone(),
-        valid_fraction: None,
+        valid_fraction: block.valid_fraction,
         pixels: block.pixels.into_iter().map(buffer_of).collect(),
     }
 }

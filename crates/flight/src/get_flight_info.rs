@@ -27,7 +27,13 @@ impl CubeFlight {
         let summary = wire_summary(&resolved);
         let rows = resolved.plan.steps.len() as u64 * u64::from(layout.blocks);
         let bytes = rows.saturating_mul(layout.block_bytes());
-        let ticket = encode_ticket(v1::CubeRequest::from(&*request), summary.matched_ids.clone());
+        // Nobody knows before reading which steps will be skipped.
+        let known = |count: u64| match layout.min_valid {
+            Some(_) => -1,
+            None => i64::try_from(count).unwrap_or(i64::MAX),
+        };
+        let pins = resolved.pins.iter().map(ToString::to_string).collect();
+        let ticket = encode_ticket(v1::CubeRequest::from(&*request), pins);
         let metadata = serde_json::to_string(&summary)
             .map_err(|error| plain("CF-REQ-001", &error.to_string()))?;
         let info = FlightInfo::new()
@@ -35,8 +41,8 @@ impl CubeFlight {
             .map_err(|error| from_batch(&error.into()))?
             .with_descriptor(descriptor)
             .with_endpoint(FlightEndpoint::new().with_ticket(Ticket::new(ticket)))
-            .with_total_records(i64::try_from(rows).unwrap_or(i64::MAX))
-            .with_total_bytes(i64::try_from(bytes).unwrap_or(i64::MAX))
+            .with_total_records(known(rows))
+            .with_total_bytes(known(bytes))
             .with_ordered(true)
             .with_app_metadata(metadata);
         Ok(Response::new(info))

@@ -52,6 +52,8 @@ mod tests {
             bounds: Some(Bounds::new(449_030.0, 5_204_447.0, 459_657.0, 5_214_944.0).unwrap()),
             align: Align::Centre,
             radiometry: Radiometry::Raw,
+            mask: None,
+            min_valid: None,
             max_message_bytes: cubeflight_sentinel2::DEFAULT_MESSAGE_BYTES,
         })
         .unwrap();

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use cubeflight_sentinel2::{
-    Align, AssetId, Bounds, Cells, Grid, Level, MgrsTile, Radiometry, SampleType, Window,
+    Align, AssetId, Bounds, Cells, Grid, Level, MgrsTile, Radiometry, SampleType, SclMask, Window,
 };
 
 use crate::{Error, Result};
@@ -99,6 +99,10 @@ pub struct Layout {
     pub tile: MgrsTile,
     /// What the numbers of reflectance columns mean.
     pub radiometry: Radiometry,
+    /// Reflectance that becomes fill.
+    pub mask: Option<SclMask>,
+    /// Smallest share of valid pixels of a step that is not skipped, 0 to 1.
+    pub min_valid: Option<f64>,
     /// Columns in request order.
     pub columns: Vec<Column>,
     /// Row-blocks of a time step, at least 1.
@@ -120,6 +124,10 @@ pub struct LayoutRequest<'a> {
     pub align: Align,
     /// What the numbers of reflectance columns mean.
     pub radiometry: Radiometry,
+    /// Reflectance that becomes fill.
+    pub mask: Option<&'a SclMask>,
+    /// Smallest share of valid pixels of a step that is not skipped.
+    pub min_valid: Option<f64>,
     /// Largest message body in bytes.
     pub max_message_bytes: u32,
 }
@@ -141,6 +149,8 @@ impl Layout {
             level: request.level,
             tile: request.tile,
             radiometry: request.radiometry,
+            mask: request.mask.cloned(),
+            min_valid: request.min_valid,
             columns,
             blocks,
         })
@@ -258,6 +268,8 @@ mod tests {
             bounds,
             align: Align::Centre,
             radiometry: Radiometry::Raw,
+            mask: None,
+            min_valid: None,
             max_message_bytes: limit,
         })
     }

@@ -13,16 +13,21 @@ mod asset;
 mod cost;
 mod error;
 mod estimate;
+mod footprint;
 mod lattice;
 mod layout;
+mod planner;
 mod step;
 
 pub use asset::{AssetRead, HeaderSource, ReadGroup, TileRead, plan_asset};
 pub use cost::CostModel;
 pub use error::{Error, Result};
+pub use footprint::at_resolution;
 pub use lattice::TileLattice;
 pub use layout::{Column, ElementType, Layout, LayoutError, LayoutRequest};
+pub use planner::plan;
 pub use step::{
-    ColumnSource, Fault, Plan, PlannedColumn, PlannedStep, Step, StepMetadata, Summary, Unindexed,
-    plan,
+    Candidate, ColumnSource, Fault, MaskImage, Plan, PlannedCandidate, PlannedColumn, PlannedMask,
+    PlannedPart, PlannedSource, PlannedStep, SCL, Scale, Step, StepMask, StepMetadata, StepPart,
+    Summary, Unindexed,
 };

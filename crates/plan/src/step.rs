@@ -1,14 +1,14 @@
-//! The plan of a whole cube.
+//! Time steps before and after planning.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use cubeflight_sentinel2::{Baseline, ProductId};
+use cubeflight_sentinel2::{AssetId, Band, Baseline, ProductId, Resolution, Window};
 use cubeflight_tlm::TlmRecord;
 
-use crate::estimate::ScanEstimate;
-use crate::{AssetRead, Column, CostModel, Layout, plan_asset};
+use crate::{AssetRead, Layout};
 
 /// What is known of a time step besides its pixels; `None` where it is unknown.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -21,8 +21,6 @@ pub struct StepMetadata {
     pub processing_baseline: Option<Baseline>,
     /// What raw DN of each reflectance column need added, in column order.
     pub radiometric_offset: Option<Vec<i16>>,
-    /// DN per unit of reflectance.
-    pub quantification: Option<f32>,
     /// Percent.
     pub cloud_cover: Option<f64>,
     /// Percent.
@@ -65,7 +63,7 @@ pub struct Unindexed {
     pub known: Option<Arc<TlmRecord>>,
 }
 
-/// Where the pixels of one column of one step come from.
+/// Where an image comes from.
 #[derive(Debug, Clone)]
 pub enum ColumnSource {
     /// A file that the index knows.
@@ -81,20 +79,71 @@ pub enum ColumnSource {
     Absent(Fault),
 }
 
+/// What reflectance is computed with.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Scale {
+    /// Added to DN.
+    pub offset: i16,
+    /// DN per unit of reflectance; `None` where the product does not say.
+    pub quantification: Option<f32>,
+}
+
+/// An image of a product that holds the wanted pixels.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// Product.
+    pub product: ProductId,
+    /// For reflectance.
+    pub scale: Scale,
+    /// Where its image comes from.
+    pub source: ColumnSource,
+}
+
+/// One part of a step.
+#[derive(Debug, Clone)]
+pub struct StepPart {
+    /// Product.
+    pub product: ProductId,
+    /// For each column of the layout its candidates, best first: the next one is read where an
+    /// image does not exist.
+    pub columns: Vec<Vec<Candidate>>,
+}
+
+/// The image from which masks are made, and which may be asked for as a band.
+pub const SCL: AssetId = AssetId { band: Band::Scl, resolution: Resolution::R20m };
+
+/// An image that tells which pixels of a part are valid: those where it is not 0.
+#[derive(Debug, Clone)]
+pub struct MaskImage {
+    /// The image.
+    pub asset: AssetId,
+    /// Where it comes from, best first.
+    pub candidates: Vec<Candidate>,
+}
+
+/// What tells which pixels of a step are valid.
+#[derive(Debug, Clone)]
+pub struct StepMask {
+    /// Pixels of the 20 m grid that are looked at.
+    pub window: Window,
+    /// For each part its images; a pixel is valid where none of them is 0.
+    pub parts: Vec<Vec<MaskImage>>,
+}
+
 /// A time step to plan.
 #[derive(Debug, Clone)]
 pub struct Step {
     /// Datatake start.
     pub time: DateTime<Utc>,
-    /// Products of the step.
-    pub product_ids: Vec<ProductId>,
     /// Per-step metadata.
     pub metadata: StepMetadata,
-    /// One source per column of the layout.
-    pub sources: Vec<ColumnSource>,
+    /// Parts in order of precedence: where several are valid, the first one's pixels are used.
+    pub parts: Vec<StepPart>,
+    /// Absent where all pixels of the only part are used.
+    pub mask: Option<StepMask>,
 }
 
-/// How one column of one step is read.
+/// How one image is read.
 #[derive(Debug, Clone)]
 pub enum PlannedColumn {
     /// By these ranges.
@@ -105,17 +154,93 @@ pub enum PlannedColumn {
     Fault(Fault),
 }
 
+/// How the image of a candidate is read.
+#[derive(Debug, Clone)]
+pub struct PlannedCandidate {
+    /// Product.
+    pub product: ProductId,
+    /// For reflectance.
+    pub scale: Scale,
+    /// Reads.
+    pub column: PlannedColumn,
+}
+
+/// Where the pixels of one column of one part come from.
+#[derive(Debug, Clone)]
+pub enum PlannedSource {
+    /// From the first of these that exists.
+    Files(Vec<PlannedCandidate>),
+    /// From the mask, which holds them already.
+    OfMask,
+}
+
+impl PlannedSource {
+    /// What is read as far as one knows.
+    #[must_use]
+    pub fn planned(&self) -> Option<&PlannedColumn> {
+        match self {
+            Self::Files(candidates) => {
+                let exists = |it: &&PlannedCandidate| !matches!(it.column, PlannedColumn::Fault(_));
+                let found = candidates.iter().find(exists).or_else(|| candidates.first());
+                found.map(|candidate| &candidate.column)
+            }
+            Self::OfMask => None,
+        }
+    }
+}
+
+/// One part of a planned step.
+#[derive(Debug, Clone)]
+pub struct PlannedPart {
+    /// Product.
+    pub product: ProductId,
+    /// One per column of the layout.
+    pub columns: Vec<PlannedSource>,
+}
+
+/// How it is found which pixels of a step are valid.
+#[derive(Debug, Clone)]
+pub struct PlannedMask {
+    /// Pixels of the 20 m grid that are looked at.
+    pub window: Window,
+    /// One column per image.
+    pub layout: Arc<Layout>,
+    /// How they are read.
+    pub columns: Vec<PlannedSource>,
+    /// Which columns tell of each part.
+    pub parts: Vec<Range<usize>>,
+}
+
+impl PlannedMask {
+    /// Whether its images are scene classifications on the 20 m grid, which are a band as well.
+    #[must_use]
+    pub fn is_scl(&self) -> bool {
+        self.layout.columns.iter().all(|column| column.asset == SCL)
+    }
+}
+
 /// One time step of the plan.
 #[derive(Debug, Clone)]
 pub struct PlannedStep {
     /// Datatake start.
     pub time: DateTime<Utc>,
-    /// Products of the step.
+    /// Products of the step, in order of precedence.
     pub product_ids: Vec<ProductId>,
     /// Per-step metadata.
     pub metadata: StepMetadata,
-    /// One per column of the layout.
-    pub columns: Vec<PlannedColumn>,
+    /// Parts in order of precedence.
+    pub parts: Vec<PlannedPart>,
+    /// Absent where all pixels of the only part are used.
+    pub mask: Option<PlannedMask>,
+}
+
+impl PlannedStep {
+    /// What is read for the step as far as one knows: that of its mask, then by part and column.
+    pub fn planned(&self) -> impl Iterator<Item = &PlannedColumn> {
+        let of_mask = self.mask.iter().flat_map(|mask| &mask.columns);
+        let of_parts = self.parts.iter().flat_map(|part| &part.columns);
+        of_mask.chain(of_parts).filter_map(PlannedSource::planned)
+    }
 }
 
 /// The result of planning: nothing has been read.
@@ -156,76 +281,4 @@ pub struct Summary {
     pub mask_requests: u64,
     /// Their bytes.
     pub mask_bytes: u64,
-}
-
-/// Plans a cube from its steps.
-#[must_use]
-pub fn plan(layout: Arc<Layout>, steps: Vec<Step>, cost: &CostModel) -> Plan {
-    let mut summary = Summary { time_steps: steps.len() as u64, ..Summary::default() };
-    for column in &layout.columns {
-        let shape = [column.window.height, column.window.width];
-        summary.shapes.insert(column.path.clone(), shape);
-    }
-    let steps = steps
-        .into_iter()
-        .map(|step| {
-            summary.matched_ids.extend(step.product_ids.iter().map(ToString::to_string));
-            plan_step(&layout, step, cost, &mut summary)
-        })
-        .collect();
-    Plan { layout, steps, summary }
-}
-
-fn plan_step(layout: &Layout, step: Step, cost: &CostModel, summary: &mut Summary) -> PlannedStep {
-    let sources = step.sources.into_iter().zip(&layout.columns);
-    let columns = sources
-        .map(|(source, column)| match source {
-            ColumnSource::Absent(fault) => PlannedColumn::Fault(fault),
-            ColumnSource::Unindexed(file) => scan(column, file, cost, summary),
-            ColumnSource::Indexed { href, record } => {
-                if let Ok(read) = plan_asset(column, href.clone(), Arc::clone(&record), cost) {
-                    count(&read, summary);
-                    return PlannedColumn::Read(read);
-                }
-                let product = record.product.clone();
-                let file = match record.complete {
-                    // It does not fit its asset, which is as good as none: the scan finds out
-                    // whether the file is broken or the record was. Its size is no better.
-                    true => Unindexed { product, href, size: None, etag: None, known: None },
-                    // It lacks tile-parts that nobody has asked for yet.
-                    false => Unindexed {
-                        product,
-                        href,
-                        size: Some(record.size),
-                        etag: record.etag.clone(),
-                        known: Some(record),
-                    },
-                };
-                scan(column, file, cost, summary)
-            }
-        })
-        .collect();
-    PlannedStep { time: step.time, product_ids: step.product_ids, metadata: step.metadata, columns }
-}
-
-fn scan(
-    column: &Column,
-    file: Unindexed,
-    cost: &CostModel,
-    summary: &mut Summary,
-) -> PlannedColumn {
-    summary.assets_without_index += 1;
-    let estimate = ScanEstimate::of(column, file.size, cost);
-    summary.estimated_requests += estimate.requests;
-    summary.estimated_bytes += estimate.bytes;
-    PlannedColumn::Scan(file)
-}
-
-fn count(read: &AssetRead, summary: &mut Summary) {
-    summary.jp2_tiles += read.jp2_tiles();
-    summary.requests += read.requests();
-    summary.bytes += read.bytes();
-    if matches!(read.header, crate::HeaderSource::Fetch(_)) {
-        summary.header_requests += 1;
-    }
 }

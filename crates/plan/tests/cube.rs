@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use common::{asset, even_record, layout};
 use cubeflight_plan::{
-    ColumnSource, CostModel, Fault, HeaderSource, Layout, Plan, PlannedColumn, Step, StepMetadata,
+    Candidate, ColumnSource, CostModel, Fault, HeaderSource, Layout, MaskImage, Plan,
+    PlannedColumn, PlannedSource, PlannedStep, SCL, Scale, Step, StepMask, StepMetadata, StepPart,
     Unindexed, plan,
 };
-use cubeflight_sentinel2::{Bounds, ProductId};
+use cubeflight_sentinel2::{Bounds, ProductId, Window};
 
 const BANDS: [&str; 3] = ["B08", "B11", "SCL"];
 
@@ -31,13 +32,18 @@ fn indexed(band: &str, product: &ProductId) -> ColumnSource {
     ColumnSource::Indexed { href: format!("s3://eodata/{band}.jp2"), record }
 }
 
+fn candidate(product: &ProductId, source: ColumnSource) -> Candidate {
+    Candidate { product: product.clone(), scale: Scale::default(), source }
+}
+
 fn step(day: u32, sources: Vec<ColumnSource>) -> Step {
     let product = product(day);
+    let columns = sources.into_iter().map(|source| vec![candidate(&product, source)]);
     Step {
         time: product.datatake_start(),
-        product_ids: vec![product],
         metadata: StepMetadata::default(),
-        sources,
+        parts: vec![StepPart { columns: columns.collect(), product }],
+        mask: None,
     }
 }
 
@@ -48,7 +54,7 @@ fn the_seed_window_costs_twelve_tiles_a_step() {
     let Plan { layout, steps, summary } = plan(seed_layout(), steps, &CostModel::LOCAL);
     assert_eq!(layout.blocks, 1);
     for step in &steps {
-        let tiles: Vec<u64> = step.columns.iter().map(|column| read(column).jp2_tiles()).collect();
+        let tiles: Vec<u64> = step.planned().map(|column| read(column).jp2_tiles()).collect();
         assert_eq!(tiles, [4, 4, 4]);
     }
     assert_eq!((summary.time_steps, summary.jp2_tiles), (28, 28 * 12));
@@ -100,7 +106,7 @@ fn the_summary_is_the_sum_of_the_parts() {
         step(3, vec![foreign, indexed("B11", &product(3)), indexed("SCL", &product(3))]),
     ];
     let Plan { steps, summary, .. } = plan(seed_layout(), steps, &CostModel::LOCAL);
-    let columns: Vec<_> = steps.iter().flat_map(|step| &step.columns).collect();
+    let columns: Vec<_> = steps.iter().flat_map(PlannedStep::planned).collect();
     let reads: Vec<_> = columns
         .iter()
         .filter_map(|column| if let PlannedColumn::Read(read) = column { Some(read) } else { None })
@@ -115,15 +121,48 @@ fn the_summary_is_the_sum_of_the_parts() {
     assert_eq!(summary.header_requests, fetched.count() as u64);
     assert_eq!(summary.assets_without_index, 2);
 
-    let PlannedColumn::Scan(file) = &steps[1].columns[0] else { panic!() };
+    let PlannedColumn::Scan(file) = columns[3] else { panic!() };
     assert_eq!(
         (file.href.as_str(), file.size, file.etag.as_deref()),
         ("s3://eodata/B08.jp2", Some(5), Some("e"))
     );
-    let PlannedColumn::Fault(found) = &steps[1].columns[1] else { panic!() };
+    let PlannedColumn::Fault(found) = columns[4] else { panic!() };
     assert_eq!(found, &fault);
     // What the foreign record said of the file is not believed either.
-    let PlannedColumn::Scan(file) = &steps[2].columns[0] else { panic!() };
+    let PlannedColumn::Scan(file) = columns[6] else { panic!() };
     assert_eq!((file.href.as_str(), &file.product), ("s3://eodata/odd.jp2", &product(3)));
     assert_eq!((file.size, &file.etag, &file.known), (None, &None, &None));
+}
+
+#[test]
+fn what_stands_in_costs_only_where_it_is_read() {
+    let fault = Fault { product: product(2), code: "asset_absent", message: "no B08".to_owned() };
+    let absent = || candidate(&product(2), ColumnSource::Absent(fault.clone()));
+    let older = |band| candidate(&product(1), indexed(band, &product(1)));
+    let newer = |band| candidate(&product(2), indexed(band, &product(2)));
+    let mut step = step(2, Vec::new());
+    step.parts[0].columns =
+        vec![vec![absent(), older("B08")], vec![newer("B11"), older("B11")], vec![newer("SCL")]];
+    let Plan { steps, summary, .. } = plan(seed_layout(), vec![step], &CostModel::LOCAL);
+    assert_eq!((summary.jp2_tiles, summary.requests), (12, 6));
+    assert_eq!(read(steps[0].planned().next().unwrap()).record.product, product(1));
+    assert_eq!(summary.matched_ids, [product(2).to_string()]);
+}
+
+#[test]
+fn the_mask_is_read_once_and_is_the_band_too() {
+    let layout = seed_layout();
+    let candidates = |band| vec![candidate(&product(1), indexed(band, &product(1)))];
+    let mut step = step(1, Vec::new());
+    step.parts[0].columns = BANDS.map(candidates).to_vec();
+    let window = Window { x: 2400, y: 4200, width: 600, height: 600 };
+    let image = MaskImage { asset: SCL, candidates: candidates("SCL") };
+    step.mask = Some(StepMask { window, parts: vec![vec![image]] });
+    let Plan { steps, summary, .. } = plan(layout, vec![step], &CostModel::LOCAL);
+    let mask = steps[0].mask.as_ref().unwrap();
+    assert_eq!((mask.layout.columns[0].window, mask.layout.blocks), (window, 1));
+    assert!(matches!(steps[0].parts[0].columns[2], PlannedSource::OfMask));
+    assert_eq!(steps[0].planned().count(), 3);
+    assert_eq!((summary.mask_requests, summary.mask_bytes), (2, 4 * 30_000));
+    assert_eq!((summary.jp2_tiles, summary.bytes), (12, 12 * 30_000));
 }

@@ -214,6 +214,14 @@ fn cloud_cover(percent: f64) -> Result<f64> {
     })
 }
 
+fn scl_mask(mask: &v1::SclMask, level: Level) -> Result<SclMask> {
+    if level == Level::L1C {
+        let reason = "products of level L1C have no scene classification".to_owned();
+        return Err(sentinel2::Error::Mask { reason }.into());
+    }
+    Ok(SclMask::new(&mask.scl, mask.dilate)?)
+}
+
 fn min_valid(share: f64) -> Result<f64> {
     if (0.0..=1.0).contains(&share) {
         return Ok(share);

@@ -83,6 +83,10 @@ class Client:
         cloud_cover: float | None = None,
         product_ids: Iterable[str] | None = None,
         radiometry: str | None = None,
+        mask: _request.Mask | None = None,
+        min_valid: float | None = None,
+        group_by: str | None = None,
+        query: _request.Query | None = None,
         on_error: str | None = None,
         max_message_bytes: int | None = None,
         timeout: float | None = None,
@@ -102,6 +106,13 @@ class Client:
             cloud_cover: largest cloud cover of a time step in percent.
             product_ids: only these products.
             radiometry: ``"raw"`` (default), ``"harmonised"`` or ``"reflectance"``.
+            mask: reflectance that becomes fill: ``{"scl": [3, 8, 9, 10], "dilate": 60}`` masks
+                clouds and their shadows, and what is up to 60 m around them.
+            min_valid: skip time steps with a smaller share of valid pixels (0 to 1), before their
+                bands are read; they stay in the cube as fill, with status ``"skipped"``.
+            group_by: ``"datatake"`` (default) or ``"solar_day"``: what makes one time step.
+            query: conditions on time steps as in STAC's query extension:
+                ``{"eo:snow_cover": {"lte": 20}, "platform": {"in": ["sentinel-2a"]}}``.
             on_error: ``"mark"`` (default: a broken asset becomes fill and an entry in
                 ``errors``) or ``"fail"``.
             max_message_bytes: largest Flight message.
@@ -121,6 +132,10 @@ class Client:
             cloud_cover=cloud_cover,
             product_ids=product_ids,
             radiometry=radiometry,
+            mask=mask,
+            min_valid=min_valid,
+            group_by=group_by,
+            query=query,
             on_error=on_error,
             max_message_bytes=max_message_bytes,
         )
@@ -260,6 +275,10 @@ def _arguments(tile: str, given: dict[str, Any]) -> bytes:
         "cloud_cover": None,
         "product_ids": None,
         "radiometry": None,
+        "mask": None,
+        "min_valid": None,
+        "group_by": None,
+        "query": None,
         "on_error": None,
         "max_message_bytes": None,
     }

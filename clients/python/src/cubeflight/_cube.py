@@ -76,6 +76,13 @@ class Builder:
         targets = [self._target(time, block) for time, block in zip(times, blocks, strict=True)]
         for row, (step, block) in enumerate(targets):
             self._describe(batch, row, step, block)
+        skipped = {step for step, _ in targets if self._rows[step].get("status") == "skipped"}
+        for step in skipped:  # one row stands for all row-blocks
+            for column, array in zip(self._columns, self._arrays, strict=True):
+                array[step] = np.nan if column.dtype.kind == "f" else 0
+            self._seen[step] = True
+        if len(skipped) == len({step for step, _ in targets}):
+            return
         for column, array in zip(self._columns, self._arrays, strict=True):
             values = _values(batch.column(column.index), column, len(targets))
             for row, (step, block) in enumerate(targets):

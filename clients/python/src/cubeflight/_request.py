@@ -6,13 +6,15 @@ import datetime as dt
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ._errors import ProtocolError
 from ._result import Missing
 
 Instant = str | dt.date | dt.datetime | None
+Mask = Mapping[str, Any]
+Query = Mapping[str, Mapping[str, Any]]
 TimeRange = Instant | tuple[Instant, Instant]
 
 
@@ -28,6 +30,10 @@ def encode(
     cloud_cover: float | None,
     product_ids: Iterable[str] | None,
     radiometry: str | None,
+    mask: Mask | None,
+    min_valid: float | None,
+    group_by: str | None,
+    query: Query | None,
     on_error: str | None,
     max_message_bytes: int | None,
 ) -> bytes:
@@ -47,7 +53,13 @@ def encode(
         request["cloudCoverMax"] = float(cloud_cover)
     if product_ids is not None:
         request["productIds"] = [product_ids] if isinstance(product_ids, str) else list(product_ids)
+    if mask is not None:
+        request["mask"] = _mask(mask)
+    if query is not None:
+        request["filters"] = _filters(query)
     optional = {
+        "minValid": min_valid,
+        "groupBy": group_by,
         "align": align,
         "radiometry": radiometry,
         "onError": on_error,
@@ -83,6 +95,31 @@ def _bounds(values: Sequence[float]) -> dict[str, float]:
     if len(numbers) != 4 or not all(math.isfinite(number) for number in numbers):
         raise ValueError(f"bounds are four finite numbers (minx, miny, maxx, maxy), not {values!r}")
     return dict(zip(("minX", "minY", "maxX", "maxY"), numbers, strict=True))
+
+
+def _mask(mask: Mask) -> dict[str, Any]:
+    """``{"scl": [classes], "dilate": metres}``; one class may stand alone."""
+    unknown = mask.keys() - {"scl", "dilate"}
+    if unknown or "scl" not in mask:
+        raise ValueError(f'mask is {{"scl": classes, "dilate": metres}}, not {dict(mask)!r}')
+    classes = mask["scl"]
+    listed = [classes] if isinstance(classes, int) else [int(number) for number in classes]
+    return {"scl": listed, "dilate": float(mask.get("dilate", 0.0))}
+
+
+def _filters(query: Query) -> list[dict[str, Any]]:
+    """The conditions of STAC's query extension, one by one."""
+    filters = []
+    for name, tests in query.items():
+        if not isinstance(tests, Mapping):
+            raise ValueError(f'query["{name}"] is a dict such as {{"lte": 20}}, not {tests!r}')
+        for comparison, value in tests.items():
+            single = isinstance(value, str) or not isinstance(value, Iterable)
+            values = [value] if single else list(value)
+            filters.append(
+                {"property": name, "op": comparison, "values": [str(item) for item in values]}
+            )
+    return filters
 
 
 # proto3 JSON writes 64 bit integers as strings.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_buffer::Buffer;
 use arrow_schema::{Schema, SchemaRef};
-use cubeflight_batch::{BlockRow, cube_schema};
+use cubeflight_batch::{BlockRow, Status, cube_schema};
 use cubeflight_plan::{Layout, LayoutRequest, StepMetadata};
 use cubeflight_sentinel2::{
     Align, AssetId, Bounds, DEFAULT_MESSAGE_BYTES, Level, Radiometry, TimeRange,
@@ -35,6 +35,8 @@ fn layout(bands: &[&str], bounds: Option<Bounds>, radiometry: Radiometry) -> Lay
         bounds,
         align: Align::Centre,
         radiometry,
+        mask: None,
+        min_valid: None,
         max_message_bytes: DEFAULT_MESSAGE_BYTES,
     })
     .unwrap()
@@ -90,6 +92,7 @@ pub(crate) fn row(pixels: &[Vec<u8>]) -> BlockRow {
     BlockRow {
         time: "2021-01-03T10:14:11Z".parse().unwrap(),
         product_ids: Vec::new(),
+        status: Status::Ok,
         errors: Vec::new(),
         block: 0,
         metadata: StepMetadata::default(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cubeflight_engine::EngineConfig;
 use cubeflight_flight::wire_summary;
-use cubeflight_plan::{Plan, PlannedColumn};
+use cubeflight_plan::{Plan, PlannedColumn, PlannedStep};
 use cubeflight_proto::v1;
 use cubeflight_sentinel2::CubeRequest;
 use serde::Serialize;
@@ -30,6 +30,8 @@ struct PlanJson {
     assets_without_index: u32,
     estimated_requests: u64,
     estimated_bytes: u64,
+    mask_requests: u64,
+    mask_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     reads: Option<Vec<ReadJson>>,
 }
@@ -98,6 +100,8 @@ impl From<v1::PlanSummary> for PlanJson {
             assets_without_index: summary.assets_without_index,
             estimated_requests: summary.estimated_requests,
             estimated_bytes: summary.estimated_bytes,
+            mask_requests: summary.mask_requests,
+            mask_bytes: summary.mask_bytes,
             reads: None,
         }
     }
@@ -105,7 +109,7 @@ impl From<v1::PlanSummary> for PlanJson {
 
 /// The requests in the order of the plan.
 fn list_reads(plan: &Plan) -> Vec<ReadJson> {
-    let columns = plan.steps.iter().flat_map(|step| &step.columns);
+    let columns = plan.steps.iter().flat_map(PlannedStep::planned);
     let assets = columns.filter_map(|column| match column {
         PlannedColumn::Read(read) => Some(read),
         _ => None,
@@ -135,6 +139,13 @@ impl PlanJson {
             self.requests + self.header_requests,
             self.bytes as f64 / 1e6
         ));
+        if self.mask_requests > 0 {
+            lines.push(format!(
+                "of these {} requests and {:.1} MB tell which pixels are valid",
+                self.mask_requests,
+                self.mask_bytes as f64 / 1e6
+            ));
+        }
         if self.assets_without_index > 0 {
             lines.push(format!(
                 "{} assets have no record: about {} requests and {:.1} MB more",

@@ -385,7 +385,7 @@ pub async fn until(condition: impl Fn() -> bool) {
 /// Ranges of a plan, by path below the store, in order of offset.
 pub fn planned(place: &Place, plan: &Plan) -> Vec<(String, Range<u64>)> {
     let archive = place.archive(&Options::default());
-    let columns = plan.steps.iter().flat_map(|step| &step.columns);
+    let columns = plan.steps.iter().flat_map(cubeflight_plan::PlannedStep::planned);
     let mut ranges: Vec<_> = columns
         .flat_map(|column| {
             let PlannedColumn::Read(read) = column else { panic!("not planned: {column:?}") };

@@ -25,6 +25,8 @@ pub(crate) fn layout(tile: MgrsTile, bands: &[&str], bounds: Option<Bounds>) -> 
         bounds,
         align: Align::Centre,
         radiometry: Radiometry::Raw,
+        mask: None,
+        min_valid: None,
         max_message_bytes: u32::MAX,
     })
     .unwrap()

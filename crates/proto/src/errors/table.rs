@@ -101,6 +101,8 @@ pub const TABLE: &[Entry] = &[
     entry("CF-ENG-011", Class::NotFound, "The product has no such asset.", "ask for a band that the baseline has, or leave onError at mark"),
     entry("CF-ENG-012", Class::FailedPrecondition, "The radiometric offset of the product is not known.", "ask for raw, or give a catalogue with product metadata"),
     entry("CF-ENG-013", Class::DataLoss, "A file does not match its own structure.", "fetch the file again, it changed or is damaged"),
+    entry("CF-ENG-014", Class::NotFound, "An image does not exist, and that of another product stands in for it.", "nothing is missing; product_ids and errors of the row tell which product was used"),
+    entry("CF-ENG-015", Class::FailedPrecondition, "It is not known which pixels of a product are valid or masked.", "ask without mask, or leave the product out"),
     entry("CF-BAT-001", Class::Internal, "Arrow refused a batch.", "report it with the request"),
     entry("CF-BAT-002", Class::Internal, "A buffer does not fit its row-block.", "report it with the request"),
     entry("CF-BAT-003", Class::InvalidArgument, "A row-block has more elements than Arrow can count.", "lower maxMessageBytes"),

@@ -1,0 +1,234 @@
+//! Reading what tells which pixels of a step are valid.
+
+use std::sync::Arc;
+
+use cubeflight_plan::{Column, Fault, Layout, PlannedMask, PlannedPart, PlannedSource, SCL};
+use cubeflight_sentinel2::{OnError, Resolution, Window};
+use futures::{TryStreamExt, stream};
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::block::{OpenBlock, StepState};
+use crate::error::fault_code;
+use crate::fetch::{AssetTask, Context, Place};
+use crate::run::judge;
+use crate::validity::{PartPixels, Validity};
+use crate::{Block, Error, Pixels, Result};
+
+/// What was found out about a step.
+#[derive(Debug)]
+pub(crate) struct Masked {
+    pub(crate) validity: Arc<Validity>,
+    /// Parts of which it is not known which pixels are valid, and why.
+    pub(crate) unknown: Vec<(usize, Fault)>,
+    /// The images are scene classifications.
+    pub(crate) is_scl: bool,
+}
+
+impl Masked {
+    /// Whether the step has fewer valid pixels than were asked for.
+    pub(crate) fn is_below(&self, min_valid: Option<f64>) -> bool {
+        let share = self.validity.fraction();
+        min_valid.zip(share).is_some_and(|(least, share)| share < least)
+    }
+
+    /// What cannot be given because it is not known which pixels are valid: all of an unknown part
+    /// among several; of the only part its scene classification, and what it would mask.
+    pub(crate) fn faults(&self, layout: &Layout, parts: usize) -> Vec<(Place, Fault)> {
+        let mut faults = Vec::new();
+        for (part, fault) in &self.unknown {
+            for (column, shape) in layout.columns.iter().enumerate() {
+                let place = Place { column, part: *part };
+                if self.is_scl && shape.asset == SCL {
+                    faults.push((place, fault.clone()));
+                } else if parts > 1 || layout.mask.is_some() && shape.asset.is_reflectance() {
+                    faults.push((place, without_mask(fault)));
+                }
+            }
+        }
+        faults
+    }
+}
+
+/// Bytes that the mask of a step holds, at most, while it is made.
+pub(crate) fn held_bytes(mask: &PlannedMask) -> u64 {
+    let images: u64 = mask.layout.columns.iter().map(Column::block_bytes).sum();
+    // per pixel and part: validity and class; per pixel: bits of the parts, class, masked, distance
+    mask.window.pixels() * (2 * mask.parts.len() as u64 + 12) + images
+}
+
+/// Reads and decodes the images of a mask.
+///
+/// # Errors
+/// Failures that may pass; with `on_error` fail, permanent ones as well.
+pub(crate) async fn read(
+    context: &Context,
+    mask: PlannedMask,
+    parts: &[PlannedPart],
+    on_error: OnError,
+) -> Result<Masked> {
+    let is_scl = mask.is_scl();
+    let PlannedMask { window, layout, columns, parts: images } = mask;
+    let images_context = Arc::new(Context { layout: Arc::clone(&layout), ..context.clone() });
+    let part_of = |column: usize| {
+        images.iter().position(|columns| columns.contains(&column)).unwrap_or_default()
+    };
+    let block = read_images(
+        &images_context,
+        columns,
+        |column| {
+            let part = part_of(column);
+            (part, parts.get(part))
+        },
+        on_error,
+    )
+    .await?;
+    let Block { pixels, faults, .. } = block;
+    let mut unknown = Vec::new();
+    for (column, fault) in faults {
+        let part = part_of(column);
+        if !unknown.iter().any(|(known, _)| *known == part) {
+            unknown.push((part, fault));
+        }
+    }
+    let known = |part: usize| !unknown.iter().any(|(unknown, _)| *unknown == part);
+    let wanted: Vec<(bool, std::ops::Range<usize>)> =
+        images.into_iter().enumerate().map(|(part, columns)| (known(part), columns)).collect();
+    let (footprint, rules) = (context.layout.footprint(), context.layout.mask.clone());
+    let combine = move || {
+        let parts: Vec<Option<PartPixels>> = wanted
+            .into_iter()
+            .map(|(known, range)| {
+                let columns = layout.columns.get(range.clone()).unwrap_or_default();
+                let pixels = pixels.get(range).unwrap_or_default();
+                known.then(|| part_pixels(window, columns, pixels))
+            })
+            .collect();
+        Validity::new(window, footprint, &parts, rules.as_ref())
+    };
+    let validity = Arc::new(in_pool(context, combine).await?);
+    Ok(Masked { validity, unknown, is_scl })
+}
+
+/// The images of a mask as one row-block.
+async fn read_images<'a>(
+    context: &Arc<Context>,
+    columns: Vec<PlannedSource>,
+    part_of: impl Fn(usize) -> (usize, Option<&'a PlannedPart>),
+    on_error: OnError,
+) -> Result<Block> {
+    let layout = Arc::clone(&context.layout);
+    let path = |column: usize| layout.columns.get(column).map_or("", |it| it.path.as_str());
+    let mut reads = Vec::new();
+    let mut faults = Vec::new();
+    for (column, source) in columns.into_iter().enumerate() {
+        let (part, product) = part_of(column);
+        let (PlannedSource::Files(candidates), Some(product)) = (source, product) else { continue };
+        let place = Place { column, part };
+        match AssetTask::prepare(context, place, &product.product, candidates).await {
+            Ok(task) => {
+                let task = Arc::new(task);
+                let groups = task.read.groups.clone().into_iter();
+                reads.extend(groups.map(|group| (Arc::clone(&task), group)));
+            }
+            Err((product, trouble)) => {
+                faults.push((column, judge(on_error, path(column), &product, trouble)?));
+            }
+        }
+    }
+    // Nobody waits for this permit: what masks hold is bounded by how many are read at a time.
+    let held = Arc::new(Semaphore::new(1)).try_acquire_owned();
+    let held = held.map_err(|error| Error::Task { reason: error.to_string() })?;
+    let state = StepState { parts: 1, ..StepState::default() };
+    let block = Arc::new(OpenBlock::new(&layout, state, 0, 0, held));
+    for (column, fault) in faults {
+        block.fail(column, 0, fault);
+    }
+    let blocks: Arc<[Arc<OpenBlock>]> = Arc::from([Arc::clone(&block)]);
+    stream::iter(reads.into_iter().map(Ok))
+        .try_for_each_concurrent(context.engine.config.reads_per_stream.max(1), |(task, group)| {
+            let (blocks, path) = (Arc::clone(&blocks), &path);
+            async move {
+                if let Err(trouble) = task.run(context, &group, &blocks).await {
+                    let column = task.place.column;
+                    let fault = judge(on_error, path(column), &task.product, trouble)?;
+                    blocks.iter().for_each(|block| block.fail(column, 0, fault.clone()));
+                }
+                Ok::<(), Error>(())
+            }
+        })
+        .await?;
+    block.finish(&layout).await
+}
+
+/// Runs in the decoder pool.
+async fn in_pool<T: Send + 'static>(
+    context: &Context,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    let (sender, receiver) = oneshot::channel();
+    context.engine.pool.spawn_fifo(move || {
+        // Nobody listens when the stream was dropped meanwhile.
+        let _ = sender.send(work());
+    });
+    let panicked = |_| Error::Task { reason: "a mask could not be made".to_owned() };
+    receiver.await.map_err(panicked)
+}
+
+/// Which pixels of a part are valid: those where none of its images is 0.
+fn part_pixels(window: Window, columns: &[Column], pixels: &[Pixels]) -> PartPixels {
+    let mut valid = vec![true; usize::try_from(window.pixels()).unwrap_or(0)];
+    let mut scl = None;
+    for (column, pixels) in columns.iter().zip(pixels) {
+        match pixels {
+            Pixels::U8(values) => {
+                clear_invalid(window, column, &mut valid, |at| values.get(at) != Some(&0))
+            }
+            Pixels::U16(values) => {
+                clear_invalid(window, column, &mut valid, |at| values.get(at) != Some(&0))
+            }
+            Pixels::F32(_) => (),
+        }
+        if let Pixels::U8(values) = pixels
+            && column.asset == SCL
+        {
+            scl = Some(values.clone());
+        }
+    }
+    PartPixels { valid, scl }
+}
+
+/// Clears the pixels of the 20 m grid of which an image lacks a pixel: one of four of 10 m, or the
+/// one of 60 m that holds it.
+fn clear_invalid(
+    window: Window,
+    column: &Column,
+    valid: &mut [bool],
+    is_set: impl Fn(usize) -> bool,
+) {
+    let image = column.window;
+    let at = |x: u32, y: u32| {
+        let (x, y) = (x.saturating_sub(image.x), y.saturating_sub(image.y));
+        is_set(y as usize * image.width as usize + x as usize)
+    };
+    let pixels =
+        (window.y..window.bottom()).flat_map(|y| (window.x..window.right()).map(move |x| (x, y)));
+    for (valid, (x, y)) in valid.iter_mut().zip(pixels) {
+        *valid &= match column.grid.resolution {
+            Resolution::R10m => {
+                let (x, y) = (x * 2, y * 2);
+                at(x, y) && at(x + 1, y) && at(x, y + 1) && at(x + 1, y + 1)
+            }
+            Resolution::R20m => at(x, y),
+            Resolution::R60m => at(x / 3, y / 3),
+        };
+    }
+}
+
+/// What is said where a mask was asked for and there is none.
+fn without_mask(fault: &Fault) -> Fault {
+    Fault {
+        product: fault.product.clone(),
+        code: fault_code::NO_MASK,
+        message: format!("it is not known which pixels are masked: {}", fault.message),
+    }
+}

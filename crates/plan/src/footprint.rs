@@ -1,0 +1,164 @@
+//! The pixels of the 20 m grid that say which pixels of a cube are valid.
+
+use cubeflight_sentinel2::{AssetId, Cells, Level, MgrsTile, Resolution, Window};
+
+use crate::{Column, ElementType, Layout};
+
+/// Metres of the grid on which validity is decided: that of the scene classification.
+const METRES: u32 = 20;
+/// Pixels of the lattice in which all three grids are counted, in metres.
+const UNIT: u32 = 10;
+
+impl Layout {
+    /// The pixels of the 20 m grid that hold the pixels of all columns, rounded outward.
+    #[must_use]
+    pub fn footprint(&self) -> Window {
+        let full = self.tile.grid(Resolution::R20m).full();
+        let mut ends = [u32::MAX, u32::MAX, 0, 0];
+        for column in &self.columns {
+            let units = column.grid.resolution.metres() / UNIT;
+            let window = column.window;
+            let outward = METRES / UNIT;
+            let found = [
+                window.x * units / outward,
+                window.y * units / outward,
+                (window.right() * units).div_ceil(outward),
+                (window.bottom() * units).div_ceil(outward),
+            ];
+            ends = [
+                ends[0].min(found[0]),
+                ends[1].min(found[1]),
+                ends[2].max(found[2]),
+                ends[3].max(found[3]),
+            ];
+        }
+        let [x, y, right, bottom] = ends;
+        let both =
+            Window { x, y, width: right.saturating_sub(x), height: bottom.saturating_sub(y) };
+        both.intersection(&full).unwrap_or(Window { x: 0, y: 0, width: 0, height: 0 })
+    }
+
+    /// [`Self::footprint`] and `metres` around it, as far as the tile reaches: what decides on the
+    /// pixels of the cube where masked pixels spread that far.
+    #[must_use]
+    pub fn mask_window(&self, metres: f64) -> Window {
+        let full = self.tile.grid(Resolution::R20m).full();
+        // A tile has 5,490 pixels, so more than these are no different.
+        let most = f64::from(full.width);
+        let margin = (metres.max(0.0) / f64::from(METRES)).ceil().min(most) as u32;
+        let window = self.footprint();
+        let (x, y) = (window.x.saturating_sub(margin), window.y.saturating_sub(margin));
+        let right = window.right().saturating_add(margin).min(full.width);
+        let bottom = window.bottom().saturating_add(margin).min(full.height);
+        Window { x, y, width: right.saturating_sub(x), height: bottom.saturating_sub(y) }
+    }
+}
+
+/// A layout of one row-block with one column an asset, each over the pixels that hold `window` of
+/// the 20 m grid.
+pub(crate) fn mask_layout(
+    level: Level,
+    tile: MgrsTile,
+    assets: impl Iterator<Item = AssetId>,
+    window: Window,
+) -> Layout {
+    let columns = assets.map(|asset| column(level, tile, asset, window)).collect();
+    let radiometry = cubeflight_sentinel2::Radiometry::Raw;
+    Layout { level, tile, radiometry, mask: None, min_valid: None, columns, blocks: 1 }
+}
+
+fn column(level: Level, tile: MgrsTile, asset: AssetId, window: Window) -> Column {
+    let grid = tile.grid(asset.resolution);
+    let window = at_resolution(window, asset.resolution);
+    let element = match asset.sample_type() {
+        cubeflight_sentinel2::SampleType::U8 => ElementType::U8,
+        cubeflight_sentinel2::SampleType::U16 => ElementType::U16,
+    };
+    let cells = match asset.cells() {
+        // any component will do
+        Cells::Rgb => Cells::Plain,
+        cells => cells,
+    };
+    Column {
+        asset,
+        path: asset.eopf_path(level),
+        grid,
+        window,
+        cells,
+        element,
+        block_rows: window.height,
+    }
+}
+
+/// The pixels of another grid that hold a window of the 20 m grid, rounded outward.
+#[must_use]
+pub fn at_resolution(window: Window, resolution: Resolution) -> Window {
+    let scale = |start: u32, end: u32| match resolution {
+        Resolution::R10m => (start * 2, end * 2),
+        Resolution::R20m => (start, end),
+        Resolution::R60m => (start / 3, end.div_ceil(3)),
+    };
+    let (x, right) = scale(window.x, window.right());
+    let (y, bottom) = scale(window.y, window.bottom());
+    Window { x, y, width: right - x, height: bottom - y }
+}
+
+#[cfg(test)]
+mod tests {
+    use cubeflight_sentinel2::{Align, Bounds, Radiometry};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::LayoutRequest;
+
+    fn layout(bands: &[&str], bounds: Option<Bounds>) -> Layout {
+        let assets: Vec<AssetId> =
+            bands.iter().map(|band| AssetId::parse(band, Level::L2A).unwrap()).collect();
+        Layout::new(&LayoutRequest {
+            level: Level::L2A,
+            tile: "33TVN".parse().unwrap(),
+            assets: &assets,
+            bounds,
+            align: Align::Centre,
+            radiometry: Radiometry::Raw,
+            mask: None,
+            min_valid: None,
+            max_message_bytes: cubeflight_sentinel2::DEFAULT_MESSAGE_BYTES,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_whole_tile_is_its_own_footprint() {
+        let full = Window { x: 0, y: 0, width: 5490, height: 5490 };
+        for bands in [&["B08"][..], &["B01"], &["B11", "B01"]] {
+            assert_eq!(layout(bands, None).footprint(), full);
+            assert_eq!(layout(bands, None).mask_window(5000.0), full);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_pixel_lies_in_it(
+            picks in prop::sample::subsequence(vec!["B08", "B11", "B01_60m"], 1..=3),
+            x in 0.0..109_000.0, y in 0.0..109_000.0, side in 61.0..2_000.0, margin in 0.0..500.0,
+        ) {
+            let (x, y) = (399_960.0 + x, 5_190_240.0 + y);
+            let layout = layout(&picks, Some(Bounds::new(x, y, x + side, y + side).unwrap()));
+            let footprint = layout.footprint();
+            let mask = layout.mask_window(margin);
+            prop_assert_eq!(mask.intersection(&footprint), Some(footprint));
+            for column in &layout.columns {
+                let held = at_resolution(footprint, column.grid.resolution);
+                prop_assert_eq!(held.intersection(&column.window), Some(column.window));
+                if column.grid.resolution == Resolution::R60m {
+                    // all nine pixels of each
+                    prop_assert!(footprint.x <= column.window.x * 3);
+                    prop_assert!(footprint.right() >= column.window.right() * 3);
+                }
+            }
+            let reach = f64::from(footprint.x - mask.x) * 20.0;
+            prop_assert!(mask.x == 0 || reach >= margin);
+        }
+    }
+}
