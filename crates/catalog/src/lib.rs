@@ -10,6 +10,7 @@
 
 mod archive;
 mod error;
+mod radiometry;
 mod safe_xml;
 mod stac_item;
 mod stac_items;
