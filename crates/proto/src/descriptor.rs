@@ -157,7 +157,10 @@ mod tests {
     fn a_ticket_gives_its_request_back() {
         let pins = vec!["S2A".to_owned()];
         let redeemed = decode_ticket(&encode_ticket(request(), pins.clone())).unwrap();
-        assert_eq!(redeemed, Redeemed::Cube { request: Box::new(request()), product_ids: Some(pins) });
+        assert_eq!(
+            redeemed,
+            Redeemed::Cube { request: Box::new(request()), product_ids: Some(pins) }
+        );
         let bare = decode_ticket(br#"{"tile":"33TVN","bands":["B08"]}"#).unwrap();
         assert_eq!(bare, Redeemed::Cube { request: Box::new(request()), product_ids: None });
     }
