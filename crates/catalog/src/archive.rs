@@ -12,7 +12,7 @@ use crate::walk::walk;
 use crate::{AssetRef, Catalog, Found, Omitted, Product, ProductMetadata, Query, Result};
 
 /// Longest metadata file read; the longest real ones have some 600 kB.
-const MAX_XML: u64 = 8 << 20;
+pub(crate) const MAX_XML: u64 = 8 << 20;
 /// Objects in one product; real ones have some 100.
 const MAX_OBJECTS: usize = 5_000;
 /// Products looked at together.

@@ -1,9 +1,7 @@
 //! The products of one scene: what is kept, what fills its gaps, what stands in, what is left out.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
 use cubeflight_sentinel2::{Baseline, Radiometry};
 
 use super::Part;
@@ -32,12 +30,11 @@ pub(super) fn resolve(
     omitted: &mut Vec<Omitted>,
 ) -> Scene {
     products.sort_by(better_first);
-    let strips = Strips::of(&products);
     let mut scene = Scene::default();
     let Some(newest) = products.first().map(|product| product.id.baseline()) else { return scene };
     for product in products {
         let is_newest = product.id.baseline() == newest;
-        let kin = scene.parts().filter(|part| strips.same(&part.product, &product));
+        let kin = scene.parts().filter(|part| same_strip(&part.product, &product));
         let kin: Vec<&Product> = kin.map(|part| &part.product).collect();
         let Some(best) = kin.first().copied() else {
             if is_newest {
@@ -160,19 +157,8 @@ fn better_first(a: &Product, b: &Product) -> Ordering {
     rank(b).cmp(&rank(a)).then_with(|| a.id.cmp(&b.id))
 }
 
-/// Which products of a scene are of one datastrip.
-struct Strips {
-    starts: BTreeSet<DateTime<Utc>>,
-}
-
-impl Strips {
-    fn of(products: &[Product]) -> Self {
-        Self { starts: products.iter().filter_map(|product| product.datastrip_start).collect() }
-    }
-
-    /// A product of unknown datastrip is taken for one of the only datastrip there is. Where there
-    /// are several it may be of any of them, and is not dropped for one that is another's.
-    fn same(&self, a: &Product, b: &Product) -> bool {
-        self.starts.len() <= 1 || a.datastrip_start == b.datastrip_start
-    }
+/// Whether products of a scene are of one datastrip. An unknown one may be any: it is not dropped
+/// for a known one, which may be another.
+fn same_strip(a: &Product, b: &Product) -> bool {
+    a.datastrip_start == b.datastrip_start
 }

@@ -192,6 +192,22 @@ async fn every_real_product() {
         let metadata = &product.metadata;
         assert!(metadata.radiometric_offset.values().all(|offset| *offset == expected), "{id}");
         assert_eq!(metadata.radiometric_offset.len(), 13, "{id}");
+        let since_04 = !matches!(&id[27..32], "N0206" | "N0212" | "N0214");
+        assert_eq!(expected, if since_04 { -1000 } else { 0 }, "{id}");
+        assert_eq!(product.radiometric_offset(Band::B8A), Some(expected), "{id}");
+        assert_eq!(metadata.quantification, Some(10_000.0), "{id}");
+        let made = metadata.processed.unwrap() - product.id.datatake_start();
+        assert!(made.num_minutes() > 30, "{id}: {made}");
+        // level 1C does not say
+        let no_data = metadata.no_data;
+        let none = match &id[11..15] {
+            _ if level == "L1C" => None,
+            "2019" => Some(96.769554),
+            "2021" => Some(92.326063),
+            "2022" => Some(40.419397),
+            _ => Some(0.0),
+        };
+        assert_eq!(no_data, none, "{id}");
         // some of the oldest products were sensed seconds before their datatake starts
         let after = metadata.sensing_time.unwrap() - product.id.datatake_start();
         assert!((-60..900).contains(&after.num_seconds()), "{id}: {after}");
