@@ -223,6 +223,53 @@ async fn every_real_product() {
     }
 }
 
+/// Real manifests: what they list is read where it is JPEG 2000, and refused by name where it is
+/// TIFF.
+#[tokio::test]
+async fn what_real_manifests_list() {
+    let Some(real) = realdata() else { return };
+    let mut files: Vec<(String, std::path::PathBuf)> = Vec::new();
+    for path in walk(&real.join("safe")) {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if let Some(id) = name.strip_suffix("-manifest.safe") {
+            files.push((id.to_owned(), path));
+        } else if name == "manifest.safe" {
+            let folder = path.parent().unwrap().file_name().unwrap().to_str().unwrap();
+            files.push((folder.trim_end_matches(".SAFE").to_owned(), path));
+        }
+    }
+    let mut refused = Vec::new();
+    for (id, manifest) in &files {
+        let text = fs::read_to_string(manifest).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let hrefs = text.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+        for href in hrefs.map(|href| href.trim_start_matches("./")) {
+            if href.contains("GRANULE/") && !href.ends_with('/') {
+                write(&dir.path().join(folder(id)).join(href), b"image");
+            }
+        }
+        // what the files are, not what is in them
+        for xml in walk(dir.path()).iter().filter(|path| path.extension() == Some("xml".as_ref())) {
+            fs::write(xml, b"").unwrap();
+        }
+        let mut found = search(dir.path(), &query(&id[7..10], &id[38..44], "../..")).await;
+        match found.products.pop() {
+            Some(product) => {
+                assert_eq!((product.id.to_string(), found.omitted.len()), (id.clone(), 0));
+                let level = product.id.level();
+                let expected = if level == cubeflight_sentinel2::Level::L1C { 14 } else { 30 };
+                assert!(product.assets.len() >= expected, "{id}: {}", product.assets.len());
+            }
+            None => refused.push((id.clone(), found.omitted.remove(0))),
+        }
+    }
+    assert!(files.len() >= 5, "{}", files.len());
+    let [(id, omitted)] = refused.as_slice() else { panic!("{refused:?}") };
+    assert!(id.contains("_N0212_"), "{id}");
+    assert_eq!(omitted.code, "cog_asset");
+    assert!(omitted.reason.contains("TIFF") && omitted.reason.contains(".tif"), "{omitted:?}");
+}
+
 #[tokio::test]
 async fn metadata_is_optional_but_not_to_be_wrong() {
     let base = folder(L2A);

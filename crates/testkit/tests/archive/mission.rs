@@ -3,9 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cubeflight_catalog::{ArchiveListing, Product, Rules, StacItems, Steps, resolve_steps};
+use cubeflight_catalog::{
+    ArchiveListing, MetadataSource, Product, Rules, StacItems, Steps, resolve_steps,
+};
 use cubeflight_sentinel2::{
-    Align, AssetId, Band, GroupBy, Level, ProductId, Radiometry, Resolution, Window, harmonise,
+    Align, AssetId, Band, Baseline, GroupBy, Level, ProductId, Radiometry, Resolution, Window,
+    harmonise,
 };
 use cubeflight_testkit::archive::{Archive, Config, Extras, PlannedProduct};
 
@@ -65,6 +68,27 @@ async fn steps_of_a_mission() {
     }
     let without: Vec<_> = listed.omitted.iter().filter(|o| o.code == "no_assets").collect();
     assert_eq!((without.len(), listed.omitted.len()), (2, 2));
+
+    // items say nothing of offsets; where the baseline does not either, the product is asked
+    let mut items = found(&StacItems::new(made.items())).await;
+    let unknown = |products: &[Product]| {
+        let unknown = products.iter().filter(|p| p.radiometric_offset(Band::B04).is_none());
+        unknown.map(|product| product.id.baseline().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(unknown(&items.products), ["99.99", "99.99"]);
+    let root = made.root();
+    let before = root.counters().requests;
+    MetadataSource::new().complete(&root, &mut items.products).await.unwrap();
+    assert_eq!(root.counters().requests - before, 2);
+    let mut seen = BTreeSet::new();
+    for product in &items.products {
+        let offset = planned[&product.id].radiometric_offset();
+        assert_eq!(product.radiometric_offset(Band::B04), Some(offset), "{}", product.id);
+        if product.id.baseline() == Baseline::UNOFFICIAL {
+            seen.insert(offset);
+        }
+    }
+    assert_eq!(seen, [0, -1000].into());
 
     let steps = steps(&made, &HARMONISED).await;
     assert_eq!(steps.steps.len(), 30);
