@@ -12,7 +12,7 @@ use crate::walk::walk;
 use crate::{AssetRef, Catalog, Found, Omitted, Product, ProductMetadata, Query, Result};
 
 /// Longest metadata file read; the longest real ones have some 600 kB.
-const MAX_XML: u64 = 8 << 20;
+pub(crate) const MAX_XML: u64 = 8 << 20;
 /// Objects in one product; real ones have some 100.
 const MAX_OBJECTS: usize = 5_000;
 /// Products looked at together.
@@ -64,10 +64,7 @@ impl ArchiveListing {
         let mut names = granules.into_iter();
         let granule = match (names.next(), names.next()) {
             (Some(granule), None) => granule,
-            (None, _) => {
-                let reason = "no JPEG 2000 image in its folder";
-                return Ok(Err(Omitted::new(&id, "no_assets", reason)));
-            }
+            (None, _) => return Ok(Err(without_images(&id, &objects))),
             (Some(first), Some(second)) => {
                 let reason = format!("images in several granules: {first}, {second}");
                 return Ok(Err(Omitted::new(&id, "several_granules", reason)));
@@ -134,6 +131,21 @@ impl ArchiveListing {
             Err(cubeflight_storage::Error::TooLarge { .. }) => fault("larger than 8 MiB"),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Why a product without JPEG 2000 images is no good: some were converted, with the manifest.
+fn without_images(id: &ProductId, objects: &[ObjectMeta]) -> Omitted {
+    let is_tiff = |object: &&ObjectMeta| {
+        matches!(object.location.extension(), Some("tif" | "tiff"))
+            && object.location.as_ref().contains("/IMG_DATA/")
+    };
+    match objects.iter().find(is_tiff).and_then(|object| object.location.filename()) {
+        Some(name) => {
+            let reason = format!("its images are TIFF, not the JPEG 2000 files of ESA: {name}");
+            Omitted::new(id, "cog_asset", reason)
+        }
+        None => Omitted::new(id, "no_assets", "no JPEG 2000 image in its folder"),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The one error of this crate.
 
+use chrono::{DateTime, Utc};
+
 /// What this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -19,6 +21,18 @@ pub enum Error {
         /// Levels allowed.
         limit: usize,
     },
+    /// Raw numbers of one time step that do not mean the same.
+    #[error(
+        "products of the time step {} have different or unknown radiometric offsets, so their raw \
+         numbers cannot be mixed: {}; ask for harmonised or reflectance, or pin products",
+        time.format("%Y-%m-%dT%H:%M:%SZ"), products.join(", ")
+    )]
+    MixedOffsets {
+        /// Time of the step.
+        time: DateTime<Utc>,
+        /// Ids of its products.
+        products: Vec<String>,
+    },
     /// A catalogue of another kind failed.
     #[error("catalogue failed: {source}")]
     Other {
@@ -31,7 +45,7 @@ pub enum Error {
 
 impl Error {
     /// Every code that [`Self::code`] can give.
-    pub const CODES: &[&str] = &["CF-CAT-001", "CF-CAT-002", "CF-CAT-003"];
+    pub const CODES: &[&str] = &["CF-CAT-001", "CF-CAT-002", "CF-CAT-003", "CF-CAT-020"];
 
     /// The error of a catalogue of another kind; transient where a failing store is at its root.
     pub fn other(source: impl std::error::Error + Send + Sync + 'static) -> Self {
@@ -55,6 +69,7 @@ impl Error {
             Self::Storage(_) => "CF-CAT-001",
             Self::TooDeep { .. } => "CF-CAT-002",
             Self::Other { .. } => "CF-CAT-003",
+            Self::MixedOffsets { .. } => "CF-CAT-020",
         }
     }
 
@@ -62,7 +77,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Storage(error) => error.is_transient(),
-            Self::TooDeep { .. } => false,
+            Self::TooDeep { .. } | Self::MixedOffsets { .. } => false,
             Self::Other { transient, .. } => *transient,
         }
     }

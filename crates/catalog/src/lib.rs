@@ -6,10 +6,15 @@
 //!
 //! - [`ArchiveListing`] walks an archive of SAFE folders and reads their metadata XML;
 //! - [`StacItems`] reads STAC items from files, in the conventions of CDSE.
+//!
+//! [`MetadataSource`] reads what such items do not say, [`resolve_steps`] makes time steps of what was
+//! found.
 #![forbid(unsafe_code)]
 
 mod archive;
 mod error;
+mod metadata_source;
+mod radiometry;
 mod safe_xml;
 mod stac_item;
 mod stac_items;
@@ -21,6 +26,7 @@ mod walk;
 
 pub use archive::ArchiveListing;
 pub use error::{Error, Result};
+pub use metadata_source::MetadataSource;
 pub use stac_items::StacItems;
 pub use steps::{Part, Rules, Steps, TimeStep, resolve_steps};
 pub use types::{AssetRef, Catalog, Found, Omitted, Product, ProductMetadata, Query};

@@ -68,9 +68,32 @@ pub(crate) fn read_product(
         // only a file that has the image characteristics can tell that there is no offset
         metadata.radiometric_offset = offsets(root)?;
     }
+    check_scales(root, id);
     metadata.cloud_cover = number(root, "Cloud_Coverage_Assessment").or(metadata.cloud_cover);
     metadata.snow_cover = number(root, "SNOW_ICE_PERCENTAGE").or(metadata.snow_cover);
+    metadata.no_data = percent(root, "NODATA_PIXEL_PERCENTAGE").or(metadata.no_data);
+    metadata.processed = text(root, "GENERATION_TIME").and_then(time).or(metadata.processed);
     Ok(())
+}
+
+/// A share of pixels, which is from 0 to 100.
+fn percent(node: Node<'_, '_>, name: &'static str) -> Option<f64> {
+    number(node, name).filter(|value| (0.0..=100.0).contains(value))
+}
+
+/// What aerosol and water vapour are divided by in every product seen, and in the attributes of
+/// their columns.
+const CONDITIONS_SCALE: f64 = 1_000.0;
+
+fn check_scales(root: Node<'_, '_>, id: &ProductId) {
+    for name in ["AOT_QUANTIFICATION_VALUE", "WVP_QUANTIFICATION_VALUE"] {
+        if let Some(value) = number(root, name).filter(|value| *value != CONDITIONS_SCALE) {
+            tracing::warn!(
+                product = %id, name, value, expected = CONDITIONS_SCALE,
+                "aerosol or water vapour is scaled in another way than its attributes say"
+            );
+        }
+    }
 }
 
 /// Offsets by band: as listed, or 0 for every band where there is no list (before baseline 04.00).
@@ -146,6 +169,8 @@ pub(crate) fn read_tile(
     let snow =
         number(root, "SNOW_ICE_PERCENTAGE").or_else(|| number(root, "SNOW_PIXEL_PERCENTAGE"));
     metadata.snow_cover = metadata.snow_cover.or(snow);
+    let no_data = percent(root, "NODATA_PIXEL_PERCENTAGE");
+    metadata.no_data = metadata.no_data.or(no_data);
     Ok(())
 }
 

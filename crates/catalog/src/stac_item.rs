@@ -192,23 +192,38 @@ fn read_product(item: &Item, id: &ProductId) -> Result<Product, Refusal> {
         .or_else(|| string(properties, "s2:datastrip_id"))
         .and_then(safe::datastrip_start)
         .or_else(|| granule.as_deref().and_then(safe::datastrip_start));
-    let metadata = metadata(properties);
+    let metadata = metadata(item, id);
     Ok(Product { id: id.clone(), granule, datastrip_start, assets, metadata })
 }
 
-fn metadata(properties: &Map<String, Value>) -> ProductMetadata {
+/// What an item says of its product, in the words of CDSE or else in those of other catalogues
+/// (`s2:…`). Offsets are not taken from items.
+fn metadata(item: &Item, id: &ProductId) -> ProductMetadata {
+    let properties = &item.properties.additional_fields;
     let number = |key: &str| properties.get(key).and_then(Value::as_f64);
+    let statistic = |key: &str| properties.get("statistics")?.get(key)?.as_f64();
+    let no_data = statistic("nodata").or_else(|| number("s2:nodata_pixel_percentage"));
+    let time = |key: &str| string(properties, key)?.parse::<DateTime<Utc>>().ok();
+    // `datetime` is the datatake's start with CDSE, with others the time of sensing
+    let lead = |time: &DateTime<Utc>| (*time - id.datatake_start()).num_seconds();
+    let sensed = item.properties.datetime.filter(|time| (1..LONGEST_LEAD).contains(&lead(time)));
     ProductMetadata {
         cloud_cover: number("eo:cloud_cover"),
-        snow_cover: number("eo:snow_cover"),
-        sun_azimuth: number("view:sun_azimuth"),
-        sun_elevation: number("view:sun_elevation"),
+        snow_cover: number("eo:snow_cover").or_else(|| number("s2:snow_ice_percentage")),
+        no_data: no_data.filter(|percent| (0.0..=100.0).contains(percent)),
+        sun_azimuth: number("view:sun_azimuth").or_else(|| number("s2:mean_solar_azimuth")),
+        sun_elevation: number("view:sun_elevation")
+            .or_else(|| number("s2:mean_solar_zenith").map(|zenith| 90.0 - zenith)),
         view_azimuth: number("view:azimuth"),
         view_incidence: number("view:incidence_angle"),
-        // CDSE's `datetime` is the datatake's start, and offsets are not taken from items
+        sensing_time: sensed,
+        processed: time("processing:datetime").or_else(|| time("s2:generation_time")),
         ..ProductMetadata::default()
     }
 }
+
+/// Seconds from the start of a datatake within which its tiles are sensed.
+const LONGEST_LEAD: i64 = 1_800;
 
 fn string<'a>(fields: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
     fields.get(key).and_then(Value::as_str)

@@ -1,14 +1,26 @@
-//! From products to time steps: which of several products of one scene is the one to read.
+//! From products to time steps: which products are read, in which order, and what stands in for
+//! what. Pure; decided by what metadata say, so that a plan needs no pixels.
+//!
+//! The rules and their reasons are in `docs/decisions/014-products-of-a-time-step.md`.
 
+mod conditions;
+mod metadata;
+mod scene;
+mod solar;
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use cubeflight_sentinel2::{Filter, GroupBy, Mission, Radiometry};
 
-use crate::{Found, Omitted, Product, Result};
+use self::scene::Scene;
+use crate::{Error, Found, Omitted, Product, Result};
 
 /// The products of one time step.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TimeStep {
     /// The earliest datatake start of its products.
     pub time: DateTime<Utc>,
@@ -18,7 +30,7 @@ pub struct TimeStep {
 }
 
 /// One part of a time step: a product and what may stand in for it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Part {
     /// The product to read.
     pub product: Product,
@@ -33,7 +45,8 @@ pub struct Rules<'a> {
     /// Which products make one time step.
     pub group_by: GroupBy,
     /// Products with different offsets are mixed in one step only where their numbers are
-    /// comparable.
+    /// comparable: not for `Raw`. A request without reflectance has nothing that could be mixed
+    /// and gives `Reflectance`.
     pub radiometry: Radiometry,
     /// Largest cloud cover of a step, percent.
     pub cloud_cover_max: Option<f64>,
@@ -42,84 +55,99 @@ pub struct Rules<'a> {
 }
 
 /// Time steps in ascending time, and what was left out and why.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Steps {
     /// Steps that are read.
     pub steps: Vec<TimeStep>,
-    /// Products that are not.
+    /// Products that are not, by id. Those that stand in for missing images of others are both
+    /// here and among the alternatives of a part.
     pub omitted: Vec<Omitted>,
 }
 
-/// Resolves duplicates first and filters by cloud cover after, or a clear duplicate of a cloudy
-/// scene would slip through.
+/// What makes one time step: the datatake start, or the solar day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Group {
+    Datatake(DateTime<Utc>),
+    SolarDay(NaiveDate),
+}
+
+/// Makes time steps of products.
 ///
-/// Of the products of one mission and datatake start the highest baseline is kept; of these, of
-/// each datastrip, the one processed last.
+/// Of the products of one scene (mission and datatake start) the highest baseline is kept; of these,
+/// of each datastrip, the one processed last. Datastrips are parts of the scene, none is dropped.
+/// What an older product covers beyond these is filled from it, where its numbers are comparable.
+/// Conditions hold for whole steps and come last, or a clear duplicate of a cloudy scene would slip
+/// through and halves of a scene would vanish. The order of the products found does not matter.
 ///
 /// # Errors
-/// Products of one step whose numbers cannot be mixed.
+/// [`Error::MixedOffsets`] for raw numbers of a step whose parts have different offsets.
 pub fn resolve_steps(found: Found, rules: &Rules<'_>) -> Result<Steps> {
-    let mut resolved = Steps { steps: Vec::new(), omitted: found.omitted };
+    let mut omitted = found.omitted;
     let mut scenes: BTreeMap<(DateTime<Utc>, Mission), Vec<Product>> = BTreeMap::new();
     for product in found.products {
         let scene = (product.id.datatake_start(), product.id.mission());
         scenes.entry(scene).or_default().push(product);
     }
-    for ((time, _), products) in scenes {
-        let Some(product) = choose(products, &mut resolved.omitted) else { continue };
-        match too_cloudy(&product, rules.cloud_cover_max) {
-            Some(omitted) => resolved.omitted.push(omitted),
-            None => {
-                let parts = vec![Part { product, alternatives: Vec::new() }];
-                resolved.steps.push(TimeStep { time, parts });
-            }
-        }
+    let mut groups: BTreeMap<Group, Vec<Scene>> = BTreeMap::new();
+    for ((start, _), products) in scenes {
+        let Some(first) = products.first() else { continue };
+        let group = match rules.group_by {
+            GroupBy::Datatake => Group::Datatake(start),
+            GroupBy::SolarDay => Group::SolarDay(solar::day(start, first.id.tile())),
+        };
+        let scene = scene::resolve(products, rules.radiometry, &mut omitted);
+        groups.entry(group).or_default().push(scene);
     }
-    Ok(resolved)
+    let mut steps = Vec::with_capacity(groups.len());
+    for scenes in groups.into_values() {
+        let Some(step) = merge(scenes) else { continue };
+        if let Some(reason) = conditions::refusal(&step, rules) {
+            omitted.extend(step.parts.iter().map(|part| reason.of(&part.product)));
+            continue;
+        }
+        if rules.radiometry == Radiometry::Raw {
+            check_offsets(&step)?;
+        }
+        steps.push(step);
+    }
+    steps.sort_by_key(|step| step.time);
+    omitted.sort_by(|a, b| (&a.id, a.code, &a.reason).cmp(&(&b.id, b.code, &b.reason)));
+    Ok(Steps { steps, omitted })
 }
 
-/// Keeps one product and reports the others.
-fn choose(mut products: Vec<Product>, omitted: &mut Vec<Omitted>) -> Option<Product> {
-    // Ascending: the last one is the best.
-    products.sort_by(|a, b| {
-        let rank = |p: &Product| (p.id.baseline(), p.id.discriminator().to_owned());
-        rank(a).cmp(&rank(b))
+/// One step of the scenes of a group: what was kept first, then what fills the gaps.
+fn merge(scenes: Vec<Scene>) -> Option<TimeStep> {
+    let (mut parts, mut fills) = (Vec::new(), Vec::new());
+    for scene in scenes {
+        parts.extend(scene.kept);
+        fills.extend(scene.fills);
+    }
+    parts.sort_by(|a, b| by_area(&a.product, &b.product));
+    fills.sort_by(|a, b| {
+        let newer = b.product.id.baseline().cmp(&a.product.id.baseline());
+        newer.then_with(|| by_area(&a.product, &b.product))
     });
-    let best = products.pop()?;
-    for product in products {
-        omitted.push(left_out(&product, &best));
-    }
-    Some(best)
+    parts.append(&mut fills);
+    let time = parts.iter().map(|part| part.product.id.datatake_start()).min()?;
+    Some(TimeStep { time, parts })
 }
 
-fn left_out(product: &Product, best: &Product) -> Omitted {
-    let id = product.id.to_string();
-    if product.id.baseline() != best.id.baseline() {
-        let reason = format!("{} has a higher processing baseline", best.id);
-        return Omitted { id, code: "superseded", reason };
-    }
-    let same_datastrip = product.datastrip_start == best.datastrip_start;
-    if same_datastrip {
-        let reason = format!("{} was processed later", best.id);
-        return Omitted { id, code: "duplicate", reason };
-    }
-    let reason =
-        format!("another datastrip of the scene of {}; pin this product to read it", best.id);
-    Omitted { id, code: "split_datastrip", reason }
+/// Largest valid area first, unknown ones after; the requested window has no say, so that neither
+/// has the order of windows that a user joins.
+fn by_area(a: &Product, b: &Product) -> Ordering {
+    let known = |product: &Product| product.metadata.no_data.unwrap_or(f64::INFINITY);
+    known(a)
+        .total_cmp(&known(b))
+        .then_with(|| a.datastrip_start.cmp(&b.datastrip_start))
+        .then_with(|| a.id.cmp(&b.id))
 }
 
-fn too_cloudy(product: &Product, limit: Option<f64>) -> Option<Omitted> {
-    let limit = limit?;
-    let id = product.id.to_string();
-    match product.metadata.cloud_cover {
-        Some(cover) if cover <= limit => None,
-        Some(cover) => {
-            let reason = format!("cloud cover is {cover} percent, at most {limit} was asked for");
-            Some(Omitted { id, code: "cloud_cover", reason })
-        }
-        None => {
-            let reason = "cloud cover is unknown, so a limit cannot be applied".to_owned();
-            Some(Omitted { id, code: "cloud_cover_unknown", reason })
-        }
+/// Raw numbers of one step must mean the same.
+fn check_offsets(step: &TimeStep) -> Result<()> {
+    let Some((first, others)) = step.parts.split_first() else { return Ok(()) };
+    if others.iter().all(|part| part.product.has_numbers_of(&first.product)) {
+        return Ok(());
     }
+    let products = step.parts.iter().map(|part| part.product.id.to_string()).collect();
+    Err(Error::MixedOffsets { time: step.time, products })
 }

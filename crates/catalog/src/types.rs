@@ -157,4 +157,6 @@ pub struct ProductMetadata {
     pub radiometric_offset: BTreeMap<Band, i16>,
     /// What (DN + offset) is divided by to give reflectance.
     pub quantification: Option<f64>,
+    /// When the product was made; tells which of two products of early baselines is the later one.
+    pub processed: Option<DateTime<Utc>>,
 }

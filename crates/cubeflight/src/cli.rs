@@ -621,19 +621,28 @@ pub(crate) struct ArchiveArgs {
     #[arg(long, value_name = "TILE")]
     pub(crate) tile: String,
 
-    /// First day
-    #[arg(long, default_value = "2021-01-01", value_name = "DATE")]
-    pub(crate) start: String,
+    /// Collection of the products
+    #[arg(long, default_value = "sentinel-2-l2a", value_name = "COLLECTION")]
+    pub(crate) collection: String,
 
-    /// Day after the last
-    #[arg(long, default_value = "2022-01-01", value_name = "DATE")]
-    pub(crate) end: String,
+    /// First day. Default: 2021-01-01, with --mission 2018-01-01
+    #[arg(long, value_name = "DATE")]
+    pub(crate) start: Option<String>,
+
+    /// Day after the last. Default: 2022-01-01, with --mission 2026-06-01
+    #[arg(long, value_name = "DATE")]
+    pub(crate) end: Option<String>,
+
+    /// A series over the mission's baselines, with two steps of each kind below unless said otherwise
+    #[arg(long)]
+    pub(crate) mission: bool,
 
     /// Time steps, evenly chosen from the passes of the satellites
     #[arg(long, default_value_t = 12, value_name = "N")]
     pub(crate) steps: usize,
 
-    /// Images of level 2A, comma separated: B08 (native resolution), B02_60m, TCI. SCL is always made
+    /// Images, comma separated: B08 (native resolution), B02_60m, TCI. SCL (level 2A) or the detector
+    /// footprints of the bands (level 1C) are always made
     #[arg(
         long,
         value_delimiter = ',',
@@ -659,20 +668,40 @@ pub(crate) struct ArchiveArgs {
     pub(crate) reprocessed: bool,
 
     /// Steps with a second product of the same baseline, processed later
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    pub(crate) duplicates: usize,
+    #[arg(long, value_name = "N")]
+    pub(crate) duplicates: Option<usize>,
 
     /// Steps whose product was made again with a higher baseline
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    pub(crate) superseded: usize,
+    #[arg(long, value_name = "N")]
+    pub(crate) superseded: Option<usize>,
 
-    /// Steps in two products, of two datastrips
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    pub(crate) split_datastrips: usize,
+    /// Steps in two products, of two datastrips that overlap
+    #[arg(long, value_name = "N")]
+    pub(crate) split_datastrips: Option<usize>,
+
+    /// Steps in two products, of two datastrips that do not overlap
+    #[arg(long, value_name = "N")]
+    pub(crate) disjoint_datastrips: Option<usize>,
 
     /// Steps that the edge of the swath goes through
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    pub(crate) swath_edges: usize,
+    #[arg(long, value_name = "N")]
+    pub(crate) swath_edges: Option<usize>,
+
+    /// Steps whose product was made again with a higher baseline and lost a side
+    #[arg(long, value_name = "N")]
+    pub(crate) lost_areas: Option<usize>,
+
+    /// Steps whose product is of baseline 99.99, with offset and without by turns
+    #[arg(long, value_name = "N")]
+    pub(crate) unofficial: Option<usize>,
+
+    /// Steps with a second product, processed later, that has no images
+    #[arg(long, value_name = "N")]
+    pub(crate) without_assets: Option<usize>,
+
+    /// Steps with a second product, processed later, that lists an image which is not there
+    #[arg(long, value_name = "N")]
+    pub(crate) missing_assets: Option<usize>,
 
     /// Print the report as one JSON document
     #[arg(long)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cubeflight_catalog::Catalog;
+use cubeflight_catalog::{Catalog, MetadataSource};
 use cubeflight_index::Index;
 use cubeflight_plan::CostModel;
 use cubeflight_storage::Root;
@@ -17,6 +17,7 @@ pub struct Engine {
     pub(crate) archive: Root,
     pub(crate) index: Index,
     pub(crate) catalog: Arc<dyn Catalog>,
+    pub(crate) metadata: MetadataSource,
     pub(crate) pool: Arc<ThreadPool>,
     pub(crate) config: Arc<EngineConfig>,
     pub(crate) learned: Arc<Learned>,
@@ -43,7 +44,8 @@ impl Engine {
             .map_err(|error| Error::Pool { reason: error.to_string() })?;
         let learned = Arc::new(Learned::new(&index, config.write_back));
         let (pool, config) = (Arc::new(pool), Arc::new(config));
-        Ok(Self { archive, index, catalog, pool, config, learned })
+        let metadata = MetadataSource::new();
+        Ok(Self { archive, index, catalog, metadata, pool, config, learned })
     }
 
     /// Writes into the index what streams have learnt of files without record and what is not

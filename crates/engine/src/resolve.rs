@@ -86,17 +86,18 @@ impl Engine {
             product_ids: pins.unwrap_or(&request.product_ids).to_vec(),
         };
         let mut found = self.catalog.search(&query).await?;
+        self.metadata.complete(&self.archive, &mut found.products).await?;
         let not_found = not_found(&query.product_ids, &found);
         found.omitted.extend(not_found);
         // Pinned products passed the filter when they were pinned.
         let cloud_cover_max = if pins.is_some() { None } else { request.cloud_cover_max };
         let filters = if pins.is_some() { &[][..] } else { &request.filters };
-        let rules = Rules {
-            group_by: request.group_by,
-            radiometry: request.radiometry,
-            cloud_cover_max,
-            filters,
+        // without reflectance there are no offsets that could differ
+        let radiometry = match request.assets.iter().any(AssetId::is_reflectance) {
+            true => request.radiometry,
+            false => Radiometry::Reflectance,
         };
+        let rules = Rules { group_by: request.group_by, radiometry, cloud_cover_max, filters };
         Ok(resolve_steps(found, &rules)?)
     }
 

@@ -1,7 +1,7 @@
 //! A synthetic archive of Sentinel-2 products, coded as ESA codes them.
 //!
-//! [`Archive::write`] makes, below one directory, the bucket `eodata` with products of level 2A in
-//! the layout of CDSE (`eodata/Sentinel-2/MSI/L2A/YYYY/MM/DD/<id>.SAFE/…`: images, metadata XML,
+//! [`Archive::write`] makes, below one directory, the bucket `eodata` with products of level 2A or 1C
+//! in the layout of CDSE (`eodata/Sentinel-2/MSI/L2A/YYYY/MM/DD/<id>.SAFE/…`: images, metadata XML,
 //! manifest) and `stac` with an item for each product in the conventions of CDSE: those of items
 //! up to 2024 for datatakes before 2025, those of newer items for later ones.
 //!
@@ -11,8 +11,11 @@
 //! are steps of one history. Noise is such that reflectance at 10 m takes some 7 to 8 bits a
 //! pixel, and decoding costs what real data cost.
 //!
-//! Not there: previews (PVI, quicklooks), `INSPIRE.xml`, the datastrip's metadata, auxiliary data,
-//! level 1C, and old names of files (`L2A_T…` before late 2018).
+//! Over the years products come in the baselines that were in use, and [`Extras`] bring what real
+//! archives have now and then. Numbers of all baselines are such that, harmonised, they are the same.
+//!
+//! Not there: previews (PVI, quicklooks), `INSPIRE.xml`, the datastrip's metadata, auxiliary data, and
+//! old names of files (`L2A_T…` before late 2018).
 
 mod config;
 mod facts;

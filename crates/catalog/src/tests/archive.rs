@@ -192,6 +192,22 @@ async fn every_real_product() {
         let metadata = &product.metadata;
         assert!(metadata.radiometric_offset.values().all(|offset| *offset == expected), "{id}");
         assert_eq!(metadata.radiometric_offset.len(), 13, "{id}");
+        let since_04 = !matches!(&id[27..32], "N0206" | "N0212" | "N0214");
+        assert_eq!(expected, if since_04 { -1000 } else { 0 }, "{id}");
+        assert_eq!(product.radiometric_offset(Band::B8A), Some(expected), "{id}");
+        assert_eq!(metadata.quantification, Some(10_000.0), "{id}");
+        let made = metadata.processed.unwrap() - product.id.datatake_start();
+        assert!(made.num_minutes() > 30, "{id}: {made}");
+        // level 1C does not say
+        let no_data = metadata.no_data;
+        let none = match &id[11..15] {
+            _ if level == "L1C" => None,
+            "2019" => Some(96.769554),
+            "2021" => Some(92.326063),
+            "2022" => Some(40.419397),
+            _ => Some(0.0),
+        };
+        assert_eq!(no_data, none, "{id}");
         // some of the oldest products were sensed seconds before their datatake starts
         let after = metadata.sensing_time.unwrap() - product.id.datatake_start();
         assert!((-60..900).contains(&after.num_seconds()), "{id}: {after}");
@@ -205,6 +221,53 @@ async fn every_real_product() {
             assert!(value.is_some_and(|value| (0.0..360.0).contains(&value)), "{id}: {metadata:?}");
         }
     }
+}
+
+/// Real manifests: what they list is read where it is JPEG 2000, and refused by name where it is
+/// TIFF.
+#[tokio::test]
+async fn what_real_manifests_list() {
+    let Some(real) = realdata() else { return };
+    let mut files: Vec<(String, std::path::PathBuf)> = Vec::new();
+    for path in walk(&real.join("safe")) {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if let Some(id) = name.strip_suffix("-manifest.safe") {
+            files.push((id.to_owned(), path));
+        } else if name == "manifest.safe" {
+            let folder = path.parent().unwrap().file_name().unwrap().to_str().unwrap();
+            files.push((folder.trim_end_matches(".SAFE").to_owned(), path));
+        }
+    }
+    let mut refused = Vec::new();
+    for (id, manifest) in &files {
+        let text = fs::read_to_string(manifest).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let hrefs = text.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+        for href in hrefs.map(|href| href.trim_start_matches("./")) {
+            if href.contains("GRANULE/") && !href.ends_with('/') {
+                write(&dir.path().join(folder(id)).join(href), b"image");
+            }
+        }
+        // what the files are, not what is in them
+        for xml in walk(dir.path()).iter().filter(|path| path.extension() == Some("xml".as_ref())) {
+            fs::write(xml, b"").unwrap();
+        }
+        let mut found = search(dir.path(), &query(&id[7..10], &id[38..44], "../..")).await;
+        match found.products.pop() {
+            Some(product) => {
+                assert_eq!((product.id.to_string(), found.omitted.len()), (id.clone(), 0));
+                let level = product.id.level();
+                let expected = if level == cubeflight_sentinel2::Level::L1C { 14 } else { 30 };
+                assert!(product.assets.len() >= expected, "{id}: {}", product.assets.len());
+            }
+            None => refused.push((id.clone(), found.omitted.remove(0))),
+        }
+    }
+    assert!(files.len() >= 5, "{}", files.len());
+    let [(id, omitted)] = refused.as_slice() else { panic!("{refused:?}") };
+    assert!(id.contains("_N0212_"), "{id}");
+    assert_eq!(omitted.code, "cog_asset");
+    assert!(omitted.reason.contains("TIFF") && omitted.reason.contains(".tif"), "{omitted:?}");
 }
 
 #[tokio::test]

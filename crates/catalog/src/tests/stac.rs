@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use cubeflight_sentinel2::Band;
 use cubeflight_storage::{Options, Root};
 use serde_json::{Value, json};
 
@@ -63,6 +64,10 @@ async fn an_old_item() {
     near(metadata.view_azimuth, 138.094688918345);
     near(metadata.view_incidence, 3.1429272437726974);
     assert!(metadata.radiometric_offset.is_empty(), "offsets are not taken from items");
+    assert_eq!(product.radiometric_offset(Band::B04), Some(-1000), "the baseline tells");
+    near(metadata.no_data, 0.0);
+    assert_eq!(metadata.sensing_time, None, "its datetime is the datatake's");
+    assert_eq!(metadata.processed.unwrap().to_rfc3339(), "2023-06-12T21:42:23+00:00");
 }
 
 #[tokio::test]
@@ -72,6 +77,7 @@ async fn a_new_item() {
     assert_eq!(product.id.baseline().to_string(), "05.12");
     assert_eq!(product.assets[&asset(&product, "B02")].size, Some(133_423_574));
     assert_eq!(product.assets[&asset(&product, "SCL")].size, Some(3_136_860));
+    near(product.metadata.no_data, 0.0);
     let clouds = &product.assets[&asset(&product, "CLD")];
     assert_eq!(clouds.size, Some(5_373_183), "listed, not derived");
     assert!(clouds.href.ends_with("QI_DATA/MSK_CLDPRB_20m.jp2"));
@@ -171,6 +177,25 @@ async fn what_is_different_but_not_wrong() {
     assert!(blue.href.starts_with("s3://eodata/") && blue.size.is_none());
     assert_eq!(product.metadata.cloud_cover, None);
     assert_eq!(product.datastrip_start.unwrap().to_rfc3339(), "2020-03-22T07:58:11+00:00");
+
+    // in the words of other catalogues
+    let dir = item(&real, |item| {
+        let properties = item["properties"].as_object_mut().unwrap();
+        for name in ["statistics", "processing:datetime", "eo:snow_cover", "view:sun_elevation"] {
+            properties.remove(name);
+        }
+        properties.insert("s2:nodata_pixel_percentage".into(), json!(73.5));
+        properties.insert("s2:snow_ice_percentage".into(), json!(2));
+        properties.insert("s2:mean_solar_zenith".into(), json!(30.5));
+        properties.insert("s2:generation_time".into(), json!("2023-06-12T21:42:23.000000Z"));
+        properties.insert("datetime".into(), json!("2020-03-22T07:58:12.036000Z"));
+    });
+    let metadata = only(dir.path(), &query("L2A", "36NYH", "2020")).await.metadata;
+    near(metadata.no_data, 73.5);
+    near(metadata.snow_cover, 2.0);
+    near(metadata.sun_elevation, 59.5);
+    assert_eq!(metadata.sensing_time.unwrap().to_rfc3339(), "2020-03-22T07:58:12.036+00:00");
+    assert_eq!(metadata.processed.unwrap().to_rfc3339(), "2023-06-12T21:42:23+00:00");
 
     // no masks as JPEG 2000 before baseline 04.00
     let dir = item(&real, |item| {

@@ -17,10 +17,15 @@ pub(crate) async fn run(args: ArchiveArgs) -> Result<(), CliError> {
     let begin = Instant::now();
     let config = config(&args)?;
     // what cannot be is wrong usage, not a failure
-    Archive::plan(config.clone()).map_err(|error| CliError::usage(&error.to_string()))?;
+    let archive =
+        Archive::plan(config.clone()).map_err(|error| CliError::usage(&error.to_string()))?;
     let report = write(config).await?;
     let seconds = begin.elapsed().as_secs_f64();
-    if args.json { print_json(&document(&report, seconds)) } else { print(&text(&report, seconds)) }
+    if args.json {
+        print_json(&document(&archive, &report, seconds))
+    } else {
+        print(&text(&report, seconds))
+    }
 }
 
 /// Writes an archive, with a bar on the terminal.
@@ -36,25 +41,46 @@ pub(crate) async fn write(config: Config) -> Result<Report, CliError> {
 }
 
 fn config(args: &ArchiveArgs) -> Result<Config, CliError> {
+    let level = Level::from_str(&args.collection)?;
     let bands: Result<Vec<AssetId>, _> =
-        args.bands.iter().map(|band| AssetId::parse(band, Level::L2A)).collect();
+        args.bands.iter().map(|band| band_of(band, level)).collect();
     let bounds =
         args.bounds.map(|[min_x, min_y, max_x, max_y]| Bounds::new(min_x, min_y, max_x, max_y));
-    let period = (day(&args.start)?, day(&args.end)?);
+    let (first, last) = if args.mission { MISSION } else { YEAR };
+    let period =
+        (day(args.start.as_deref().unwrap_or(first))?, day(args.end.as_deref().unwrap_or(last))?);
+    let some = if args.mission { Extras::some_of_each() } else { Extras::default() };
     Ok(Config {
+        level,
         bands: bands?,
         bounds: bounds.transpose()?,
         seed: args.seed,
         with_tlm: args.with_tlm,
         extras: Extras {
-            duplicates: args.duplicates,
-            superseded: args.superseded,
-            split_datastrips: args.split_datastrips,
-            swath_edges: args.swath_edges,
+            duplicates: args.duplicates.unwrap_or(some.duplicates),
+            superseded: args.superseded.unwrap_or(some.superseded),
+            split_datastrips: args.split_datastrips.unwrap_or(some.split_datastrips),
+            disjoint_datastrips: args.disjoint_datastrips.unwrap_or(some.disjoint_datastrips),
+            swath_edges: args.swath_edges.unwrap_or(some.swath_edges),
+            lost_areas: args.lost_areas.unwrap_or(some.lost_areas),
+            unofficial: args.unofficial.unwrap_or(some.unofficial),
+            without_assets: args.without_assets.unwrap_or(some.without_assets),
+            missing_assets: args.missing_assets.unwrap_or(some.missing_assets),
             reprocessed: args.reprocessed,
         },
         ..Config::new(&args.out, MgrsTile::from_str(&args.tile)?, period, args.steps)
     })
+}
+
+/// The first day of an archive and the day after its last one.
+const YEAR: (&str, &str) = ("2021-01-01", "2022-01-01");
+/// From the first products with times of processing in their names on.
+const MISSION: (&str, &str) = ("2018-01-01", "2026-06-01");
+
+/// The default list of bands serves for both levels, so that its SCL is not refused at level 1C.
+fn band_of(band: &str, level: Level) -> Result<AssetId, CliError> {
+    let level = if band == "SCL" { Level::L2A } else { level };
+    Ok(AssetId::parse(band, level)?)
 }
 
 /// The beginning of a day, or of whatever else a date may say.
@@ -77,7 +103,17 @@ fn text(report: &Report, seconds: f64) -> String {
     text
 }
 
-fn document(report: &Report, seconds: f64) -> serde_json::Value {
+fn document(archive: &Archive, report: &Report, seconds: f64) -> serde_json::Value {
+    let products = archive.products().iter().map(|product| {
+        json!({
+            "id": product.id().to_string(),
+            "prefix": product.prefix(),
+            "granule": product.granule(),
+            "radiometric_offset": product.radiometric_offset(),
+            "extra": product.extra(),
+            "missing": product.missing().map(|asset| product.key(asset)),
+        })
+    });
     let filled = report.filled.iter().map(|(asset, totals)| {
         let value = json!({
             "pixels": totals.pixels,
@@ -92,6 +128,7 @@ fn document(report: &Report, seconds: f64) -> serde_json::Value {
         "files": report.files,
         "bytes": report.bytes,
         "seconds": seconds,
+        "product_list": products.collect::<Vec<_>>(),
         "filled": filled.collect::<serde_json::Map<_, _>>(),
     })
 }

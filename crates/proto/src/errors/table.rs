@@ -89,6 +89,7 @@ pub const TABLE: &[Entry] = &[
     entry("CF-CAT-001", Class::Unavailable, "The catalogue cannot be read.", "see the message for what the store said"),
     entry("CF-CAT-002", Class::FailedPrecondition, "Folders of the archive are nested too deep.", "look for a symbolic link that leads back up"),
     entry("CF-CAT-003", Class::Unavailable, "The catalogue failed.", "see the message for what it said"),
+    entry("CF-CAT-020", Class::InvalidArgument, "Products of one time step have different radiometric offsets.", "ask for harmonised or reflectance, or pin products"),
     entry("CF-PLN-001", Class::InvalidArgument, "The message limit is below one row-block.", "raise maxMessageBytes or ask for fewer bands"),
     entry("CF-PLN-002", Class::InvalidArgument, "A time step has more row-blocks than can be numbered.", "raise maxMessageBytes"),
     entry("CF-PLN-003", Class::DataLoss, "The image of a file is not the grid of its asset.", "check that the file belongs to the product"),

@@ -8,17 +8,23 @@ use super::xml::Xml;
 /// The manifest. Paths of `files` are relative to the product's folder.
 pub(super) fn manifest(product: &PlannedProduct, files: &[FileFacts]) -> String {
     let Datatake { mission, relative_orbit, absolute_orbit, .. } = product.datatake;
+    let level = product.id.level().to_string();
+    let version = format!(
+        "esa/safe/sentinel/1.1/sentinel-2/msi/archive_{}_user_product",
+        level.to_lowercase()
+    );
+    let unit = format!("Product_Level-{}", level.trim_start_matches('L'));
     let mut xml = Xml::new();
     xml.open(
         "xfdu:XFDU",
         &[
             ("xmlns:safe", "http://www.esa.int/safe/sentinel/1.1"),
             ("xmlns:xfdu", "urn:ccsds:schema:xfdu:1"),
-            ("version", "esa/safe/sentinel/1.1/sentinel-2/msi/archive_l2a_user_product"),
+            ("version", &version),
         ],
     );
     xml.open("informationPackageMap", &[]);
-    xml.open("xfdu:contentUnit", &[("unitType", "Product_Level-2A")]);
+    xml.open("xfdu:contentUnit", &[("unitType", &unit)]);
     for file in files {
         xml.open("xfdu:contentUnit", &[("unitType", unit_type(file))]);
         xml.leaf("dataObjectPointer", &[("dataObjectID", &object_id(file))], "");

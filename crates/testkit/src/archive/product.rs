@@ -23,6 +23,12 @@ pub struct PlannedProduct {
     pub(super) offset: i16,
     /// Which earlier product of the archive has the same images.
     pub(super) same_as: Option<usize>,
+    /// What makes its step less than tidy.
+    pub(super) extra: Option<&'static str>,
+    /// An image that metadata and item list and that is not there.
+    pub(super) missing: Option<AssetId>,
+    /// Whether it has no images at all.
+    pub(super) empty: bool,
 }
 
 impl PlannedProduct {
@@ -44,12 +50,25 @@ impl PlannedProduct {
         self.offset
     }
 
+    /// What makes its time step less than tidy, by the name of [`Extras`](super::Extras).
+    #[must_use]
+    pub fn extra(&self) -> Option<&'static str> {
+        self.extra
+    }
+
+    /// An image that its metadata and its item list and that is not there.
+    #[must_use]
+    pub fn missing(&self) -> Option<AssetId> {
+        self.missing
+    }
+
     /// Its key in the bucket `eodata`, up to and including the `.SAFE` folder.
     #[must_use]
     pub fn prefix(&self) -> String {
-        let folder = if self.baseline == REPROCESSED { "L2A_N0500" } else { "L2A" };
+        let level = self.id.level();
+        let again = if self.baseline == REPROCESSED { "_N0500" } else { "" };
         let day = self.datatake.start.format("%Y/%m/%d");
-        format!("Sentinel-2/MSI/{folder}/{day}/{}.SAFE", self.id)
+        format!("Sentinel-2/MSI/{level}{again}/{day}/{}.SAFE", self.id)
     }
 
     /// The key of one of its images in the bucket `eodata`.
@@ -58,12 +77,12 @@ impl PlannedProduct {
         safe::asset_key(&self.prefix(), &self.granule, &self.id, asset)
     }
 
-    /// Whether products of its baseline hold such an image.
+    /// Whether it has such an image: products of its baseline may have none.
     #[must_use]
     pub fn has(&self, asset: AssetId) -> bool {
         let since_images = matches!(asset.band, Band::Detfoo(_) | Band::Qualit(_) | Band::Classi)
             || (asset.band, asset.resolution) == (Band::B01, Resolution::R20m);
-        !since_images || self.baseline >= WITH_OFFSET
+        !self.empty && (!since_images || self.baseline >= WITH_OFFSET)
     }
 
     /// Where it was processed, as ids of datastrips name it.
@@ -79,8 +98,9 @@ impl PlannedProduct {
     /// The long id of its datastrip.
     pub(super) fn datastrip_id(&self) -> String {
         format!(
-            "{}_OPER_MSI_L2A_DS_{}_{}_S{}_N{}",
+            "{}_OPER_MSI_{}_DS_{}_{}_S{}_N{}",
             self.datatake.mission,
+            self.id.level(),
             self.centre(),
             compact(self.processed),
             compact(self.datastrip),
@@ -154,7 +174,43 @@ enum Role {
     Duplicate,
     Superseded,
     Split,
+    Disjoint,
     Edge,
+    LostArea,
+    Unofficial,
+    WithoutAssets,
+    MissingAsset,
+}
+
+impl Role {
+    /// The name of the extra.
+    fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Duplicate => Some("duplicates"),
+            Self::Superseded => Some("superseded"),
+            Self::Split => Some("split_datastrips"),
+            Self::Disjoint => Some("disjoint_datastrips"),
+            Self::Edge => Some("swath_edges"),
+            Self::LostArea => Some("lost_areas"),
+            Self::Unofficial => Some("unofficial"),
+            Self::WithoutAssets => Some("without_assets"),
+            Self::MissingAsset => Some("missing_assets"),
+        }
+    }
+}
+
+/// What is decided of a product before it has a name.
+#[derive(Debug, Clone)]
+struct Draft {
+    baseline: Baseline,
+    processed: DateTime<Utc>,
+    datastrip: DateTime<Utc>,
+    sides: Vec<[f64; 3]>,
+    same_as: Option<usize>,
+    offset: Option<i16>,
+    missing: Option<AssetId>,
+    empty: bool,
 }
 
 /// The products of a configuration, by time.
@@ -192,6 +248,11 @@ fn roles(config: &Config) -> Result<Vec<Role>> {
         (Role::Superseded, extras.superseded),
         (Role::Split, extras.split_datastrips),
         (Role::Edge, extras.swath_edges),
+        (Role::LostArea, extras.lost_areas),
+        (Role::Disjoint, extras.disjoint_datastrips),
+        (Role::Unofficial, extras.unofficial),
+        (Role::WithoutAssets, extras.without_assets),
+        (Role::MissingAsset, extras.missing_assets),
     ];
     for (role, count) in wanted {
         for nth in 0..count {
@@ -229,51 +290,79 @@ fn step_products(
         .max(soon + TimeDelta::days(300));
     let processed = |baseline: Baseline| if baseline == original { soon } else { late };
     let first_strip = datatake.start - TimeDelta::seconds(4);
-    let mut add = |baseline: Baseline, processed, datastrip, sides, same_as| {
-        let product = product(config, datatake, (baseline, processed, datastrip), sides, same_as);
-        products.push(product?);
-        Ok::<usize, Error>(products.len() - 1)
+    let second_strip = first_strip + TimeDelta::seconds(171);
+    let draft = Draft {
+        baseline,
+        processed: processed(baseline),
+        datastrip: first_strip,
+        sides: Vec::new(),
+        same_as: None,
+        offset: None,
+        missing: None,
+        empty: false,
     };
-    match role {
-        Role::Plain => {
-            add(baseline, processed(baseline), first_strip, Vec::new(), None)?;
+    let made = draft.processed;
+    let again = |first| Draft {
+        processed: made + TimeDelta::minutes(197),
+        same_as: Some(first),
+        ..draft.clone()
+    };
+    let original_draft = Draft { baseline: original, processed: soon, ..draft.clone() };
+    let newer = Draft { baseline: next_baseline(original), processed: late, ..draft.clone() };
+    let first = products.len();
+    let drafts = match role {
+        Role::Plain => vec![draft],
+        Role::Duplicate => vec![draft.clone(), again(first)],
+        Role::Superseded => vec![original_draft, newer],
+        Role::Split | Role::Disjoint => {
+            let (north, south) = match role {
+                Role::Split => halves(config, 0.0, OVERLAP),
+                _ => halves(config, 0.2, 0.0),
+            };
+            let south = Draft {
+                processed: made + TimeDelta::minutes(8),
+                datastrip: second_strip,
+                sides: vec![south],
+                ..draft.clone()
+            };
+            vec![Draft { sides: vec![north], ..draft }, south]
         }
-        Role::Duplicate => {
-            let made = processed(baseline);
-            let first = add(baseline, made, first_strip, Vec::new(), None)?;
-            let later = made + TimeDelta::minutes(197);
-            add(baseline, later, first_strip, Vec::new(), Some(first))?;
+        Role::Edge => vec![Draft { sides: vec![edge(config, step)], ..draft }],
+        Role::LostArea => {
+            vec![original_draft, Draft { sides: vec![edge(config, step)], ..newer }]
         }
-        Role::Superseded => {
-            add(original, soon, first_strip, Vec::new(), None)?;
-            add(next_baseline(original), late, first_strip, Vec::new(), None)?;
+        Role::Unofficial => {
+            // which version of the processor made them is not in the name
+            let before = products.iter().filter(|p| p.baseline == Baseline::UNOFFICIAL).count();
+            let offset = if before.is_multiple_of(2) { -1000 } else { 0 };
+            vec![Draft {
+                baseline: Baseline::UNOFFICIAL,
+                processed: late,
+                offset: Some(offset),
+                ..draft
+            }]
         }
-        Role::Split => {
-            let made = processed(baseline);
-            let (north, south) = halves(config);
-            add(baseline, made, first_strip, vec![north], None)?;
-            let second_strip = first_strip + TimeDelta::seconds(171);
-            add(baseline, made + TimeDelta::minutes(8), second_strip, vec![south], None)?;
+        Role::WithoutAssets => {
+            vec![draft.clone(), Draft { empty: true, same_as: None, ..again(first) }]
         }
-        Role::Edge => {
-            let side = edge(config, step);
-            add(baseline, processed(baseline), first_strip, vec![side], None)?;
+        Role::MissingAsset => {
+            let missing = config.assets()?.into_iter().find(AssetId::is_reflectance);
+            vec![draft.clone(), Draft { missing, ..again(first) }]
         }
+    };
+    for draft in drafts {
+        let planned = product(config, datatake, draft)?;
+        products.push(PlannedProduct { extra: role.name(), ..planned });
     }
     Ok(())
 }
 
-fn product(
-    config: &Config,
-    datatake: Datatake,
-    (baseline, processed, datastrip): (Baseline, DateTime<Utc>, DateTime<Utc>),
-    sides: Vec<[f64; 3]>,
-    same_as: Option<usize>,
-) -> Result<PlannedProduct> {
+fn product(config: &Config, datatake: Datatake, draft: Draft) -> Result<PlannedProduct> {
     let Datatake { mission, relative_orbit, absolute_orbit, start, .. } = datatake;
-    let tile = config.tile;
+    let Draft { baseline, processed, datastrip, sides, same_as, offset, missing, empty } = draft;
+    let (level, tile) = (config.level, config.tile);
     let id = format!(
-        "{mission}_MSIL2A_{}_{}_R{relative_orbit:03}_T{tile}_{}",
+        "{mission}_MSI{level}_{}_{}_R{relative_orbit:03}_T{tile}_{}",
         compact(start),
         baseline.id(),
         compact(processed)
@@ -285,10 +374,13 @@ fn product(
         baseline,
         processed,
         datastrip,
-        granule: format!("L2A_T{tile}_A{absolute_orbit:06}_{}", compact(datastrip)),
+        granule: format!("{level}_T{tile}_A{absolute_orbit:06}_{}", compact(datastrip)),
         coverage: Coverage { sides },
-        offset: baseline.radiometric_offset().unwrap_or_default(),
+        offset: offset.or(baseline.radiometric_offset()).unwrap_or_default(),
         same_as,
+        extra: None,
+        missing,
+        empty,
     })
 }
 
@@ -303,11 +395,13 @@ pub(super) const TRACK: f64 = 0.21;
 /// By how much datastrips overlap, metres.
 const OVERLAP: f64 = 360.0;
 
-/// The two parts of a tile that two datastrips show, cut across the track.
-fn halves(config: &Config) -> ([f64; 3], [f64; 3]) {
+/// The two parts of a tile that two datastrips show, cut across the track; `south` of the middle, in
+/// heights of the area of interest, and with an overlap in metres.
+fn halves(config: &Config, south: f64, overlap: f64) -> ([f64; 3], [f64; 3]) {
     let (x, y) = middle(config);
-    let along = TRACK * x + y;
-    ([TRACK, 1.0, along - OVERLAP / 2.0], [-TRACK, -1.0, -along - OVERLAP / 2.0])
+    let height = config.bounds.map_or(109_800.0, |bounds| bounds.max_y - bounds.min_y);
+    let along = TRACK * x + y - south * height;
+    ([TRACK, 1.0, along - overlap / 2.0], [-TRACK, -1.0, -along - overlap / 2.0])
 }
 
 /// What is left of a tile at the edge of the swath, to the east or to the west.

@@ -1,8 +1,8 @@
-//! The metadata of a SAFE product: `MTD_MSIL2A.xml`, `MTD_TL.xml` and `manifest.safe` (PSD), with
+//! The metadata of a SAFE product: `MTD_MSIL2A.xml` or `MTD_MSIL1C.xml`, `MTD_TL.xml` and `manifest.safe` (PSD), with
 //! the elements that readers go by. Band passes, solar irradiances and grids of angles by detector
 //! are left out.
 
-use cubeflight_sentinel2::{AssetId, Band, MgrsTile, Resolution, SpectralBand};
+use cubeflight_sentinel2::{AssetId, Band, Level, MgrsTile, Resolution, SpectralBand};
 
 use super::facts::Facts;
 use super::orbit::{Place, geographic, sun};
@@ -27,6 +27,19 @@ const CLASS_ELEMENTS: [&str; 12] = [
 
 const SCHEMA_INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
+/// The type of product.
+pub(super) fn product_type(product: &PlannedProduct) -> &'static str {
+    match product.id.level() {
+        Level::L1C => "S2MSI1C",
+        Level::L2A => "S2MSI2A",
+    }
+}
+
+/// `Level-2A`, as elements are named.
+fn level_name(product: &PlannedProduct) -> String {
+    product.id.level().to_string().replacen('L', "Level-", 1)
+}
+
 /// Which schema a baseline's metadata follow.
 fn psd(product: &PlannedProduct) -> u8 {
     if product.baseline < WITH_OFFSET { 13 } else { 14 }
@@ -40,9 +53,11 @@ pub(super) fn product_metadata(
     footprint: &[[f64; 2]],
 ) -> String {
     let mut xml = Xml::new();
+    let level = level_name(product);
     let schema =
-        format!("https://psd-{}.sentinel2.eo.esa.int/PSD/User_Product_Level-2A.xsd", psd(product));
-    xml.open("n1:Level-2A_User_Product", &[("xmlns:n1", &schema), ("xmlns:xsi", SCHEMA_INSTANCE)]);
+        format!("https://psd-{}.sentinel2.eo.esa.int/PSD/User_Product_{level}.xsd", psd(product));
+    let root = format!("n1:{level}_User_Product");
+    xml.open(&root, &[("xmlns:n1", &schema), ("xmlns:xsi", SCHEMA_INSTANCE)]);
     xml.open("n1:General_Info", &[]);
     product_info(&mut xml, product, assets);
     image_characteristics(&mut xml, product);
@@ -64,9 +79,11 @@ pub(super) fn product_metadata(
 
     xml.open("n1:Quality_Indicators_Info", &[]);
     xml.leaf("Cloud_Coverage_Assessment", &[], &format!("{:.6}", facts.cloud_cover));
-    content(&mut xml, facts, false);
+    if product.id.level() == Level::L2A {
+        content(&mut xml, facts, false);
+    }
     xml.close("n1:Quality_Indicators_Info");
-    xml.close("n1:Level-2A_User_Product");
+    xml.close(&root);
     xml.finish()
 }
 
@@ -76,8 +93,8 @@ fn product_info(xml: &mut Xml, product: &PlannedProduct, assets: &[AssetId]) {
     xml.leaf("PRODUCT_START_TIME", &[], &start);
     xml.leaf("PRODUCT_STOP_TIME", &[], &start);
     xml.leaf("PRODUCT_URI", &[], &format!("{}.SAFE", product.id));
-    xml.leaf("PROCESSING_LEVEL", &[], "Level-2A");
-    xml.leaf("PRODUCT_TYPE", &[], "S2MSI2A");
+    xml.leaf("PROCESSING_LEVEL", &[], &level_name(product));
+    xml.leaf("PRODUCT_TYPE", &[], product_type(product));
     xml.leaf("PROCESSING_BASELINE", &[], &product.baseline.to_string());
     let made = product.processed.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
     xml.leaf("GENERATION_TIME", &[], &made);
@@ -121,18 +138,27 @@ fn image_characteristics(xml: &mut Xml, product: &PlannedProduct) {
         xml.leaf("SPECIAL_VALUE_INDEX", &[], value);
         xml.close("Special_Values");
     }
-    xml.open("QUANTIFICATION_VALUES_LIST", &[]);
-    xml.leaf("BOA_QUANTIFICATION_VALUE", &[("unit", "none")], "10000");
-    xml.leaf("AOT_QUANTIFICATION_VALUE", &[("unit", "none")], "1000.0");
-    xml.leaf("WVP_QUANTIFICATION_VALUE", &[("unit", "cm")], "1000.0");
-    xml.close("QUANTIFICATION_VALUES_LIST");
-    if product.baseline >= WITH_OFFSET {
-        xml.open("BOA_ADD_OFFSET_VALUES_LIST", &[]);
+    let (list, offset) = match product.id.level() {
+        Level::L2A => {
+            xml.open("QUANTIFICATION_VALUES_LIST", &[]);
+            xml.leaf("BOA_QUANTIFICATION_VALUE", &[("unit", "none")], "10000");
+            xml.leaf("AOT_QUANTIFICATION_VALUE", &[("unit", "none")], "1000.0");
+            xml.leaf("WVP_QUANTIFICATION_VALUE", &[("unit", "cm")], "1000.0");
+            xml.close("QUANTIFICATION_VALUES_LIST");
+            ("BOA_ADD_OFFSET_VALUES_LIST", "BOA_ADD_OFFSET")
+        }
+        Level::L1C => {
+            xml.leaf("QUANTIFICATION_VALUE", &[("unit", "none")], "10000");
+            ("Radiometric_Offset_List", "RADIO_ADD_OFFSET")
+        }
+    };
+    if product.offset != 0 {
+        xml.open(list, &[]);
         for band in 0..SpectralBand::ALL.len() {
             let id = band.to_string();
-            xml.leaf("BOA_ADD_OFFSET", &[("band_id", &id)], &product.offset.to_string());
+            xml.leaf(offset, &[("band_id", &id)], &product.offset.to_string());
         }
-        xml.close("BOA_ADD_OFFSET_VALUES_LIST");
+        xml.close(list);
     }
     xml.open("Spectral_Information_List", &[]);
     for (id, band) in SpectralBand::ALL.into_iter().enumerate() {
@@ -168,8 +194,9 @@ fn content(xml: &mut Xml, facts: &Facts, of_tile: bool) {
 /// The long id of the granule.
 fn granule_id(product: &PlannedProduct) -> String {
     format!(
-        "{}_OPER_MSI_L2A_TL_{}_{}_A{:06}_T{}_N{}",
+        "{}_OPER_MSI_{}_TL_{}_{}_A{:06}_T{}_N{}",
         product.datatake.mission,
+        product.id.level(),
         product.centre(),
         product.processed.format("%Y%m%dT%H%M%S"),
         product.datatake.absolute_orbit,
@@ -186,10 +213,12 @@ fn is_mask(asset: AssetId) -> bool {
 pub(super) fn tile_metadata(product: &PlannedProduct, assets: &[AssetId], facts: &Facts) -> String {
     let mut xml = Xml::new();
     let schema = format!(
-        "https://psd-{}.sentinel2.eo.esa.int/PSD/S2_PDI_Level-2A_Tile_Metadata.xsd",
-        psd(product)
+        "https://psd-{}.sentinel2.eo.esa.int/PSD/S2_PDI_{}_Tile_Metadata.xsd",
+        psd(product),
+        level_name(product)
     );
-    xml.open("n1:Level-2A_Tile_ID", &[("xmlns:n1", &schema), ("xmlns:xsi", SCHEMA_INSTANCE)]);
+    let root = format!("n1:{}_Tile_ID", level_name(product));
+    xml.open(&root, &[("xmlns:n1", &schema), ("xmlns:xsi", SCHEMA_INSTANCE)]);
     xml.open("n1:General_Info", &[]);
     xml.leaf("TILE_ID", &[("metadataLevel", "Brief")], &granule_id(product));
     xml.leaf("DATASTRIP_ID", &[("metadataLevel", "Standard")], &product.datastrip_id());
@@ -216,7 +245,15 @@ pub(super) fn tile_metadata(product: &PlannedProduct, assets: &[AssetId], facts:
     xml.close("n1:Geometric_Info");
 
     xml.open("n1:Quality_Indicators_Info", &[("metadataLevel", "Standard")]);
-    content(&mut xml, facts, true);
+    match product.id.level() {
+        Level::L2A => content(&mut xml, facts, true),
+        Level::L1C => {
+            xml.open("Image_Content_QI", &[]);
+            let cloud = format!("{:.6}", facts.cloud_cover);
+            xml.leaf("CLOUDY_PIXEL_PERCENTAGE", &[], &cloud);
+            xml.close("Image_Content_QI");
+        }
+    }
     xml.open("Pixel_Level_QI", &[("geometry", "FULL_RESOLUTION")]);
     for asset in assets.iter().filter(|asset| is_mask(**asset)) {
         let key = product.key(*asset);
@@ -232,7 +269,7 @@ pub(super) fn tile_metadata(product: &PlannedProduct, assets: &[AssetId], facts:
     }
     xml.close("Pixel_Level_QI");
     xml.close("n1:Quality_Indicators_Info");
-    xml.close("n1:Level-2A_Tile_ID");
+    xml.close(&root);
     xml.finish()
 }
 

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cubeflight_sentinel2::{AssetId, Band, Grid, MgrsTile, Resolution, SpectralBand, Window};
+use cubeflight_sentinel2::{
+    AssetId, Band, Grid, Level, MgrsTile, Resolution, SpectralBand, Window,
+};
 use rayon::prelude::*;
 
 use super::ground::{Cell, Cover, Ground};
@@ -89,6 +91,7 @@ pub struct Scene<'a> {
     coverage: Coverage,
     offset: i16,
     day: u32,
+    level: Level,
 }
 
 /// Classes of the scene classification.
@@ -114,6 +117,7 @@ impl<'a> Scene<'a> {
             coverage: product.coverage.clone(),
             offset: product.offset,
             day,
+            level: product.id().level(),
         }
     }
 
@@ -159,8 +163,9 @@ impl<'a> Scene<'a> {
     /// One row, component after component.
     fn row(&self, asset: AssetId, cells: &[Cell], line: Line) -> Vec<u16> {
         if let Some(band) = asset.band.spectral() {
+            // rounded before the offset is added: products of all baselines then show the same
             let offset = f32::from(self.offset);
-            let to_number = |value: f32| (value - offset).round().clamp(1.0, 32_767.0) as u16;
+            let to_number = |value: f32| (value.round() - offset).clamp(1.0, 32_767.0) as u16;
             return self.reflectance(band, cells, line).into_iter().map(to_number).collect();
         }
         let sky = || self.sky.row(line, cells.len());
@@ -234,6 +239,9 @@ impl<'a> Scene<'a> {
         let sky = self.sky.row(line, cells.len());
         let mut row = self.surface.row(cells, band);
         self.through(&mut row, &sky, band);
+        if self.level == Level::L1C {
+            top_of_atmosphere(&mut row, band, &sky);
+        }
         let seed = derive(self.seed, 80 + band as u64);
         let y = (line.y / line.step).round() as i64;
         for (i, value) in row.iter_mut().enumerate() {
@@ -319,6 +327,26 @@ impl<'a> Scene<'a> {
             }
         }
         counts
+    }
+}
+
+/// What the air adds and takes. B10 sees cirrus and nothing below.
+fn top_of_atmosphere(row: &mut [f32], band: SpectralBand, sky: &SkyRow) {
+    use SpectralBand::{B01, B02, B03, B04, B05, B06, B09, B10, B11, B12};
+    let (path, through) = match band {
+        B01 => (0.105, 0.78),
+        B02 => (0.075, 0.82),
+        B03 => (0.042, 0.85),
+        B04 => (0.026, 0.89),
+        B05 | B06 => (0.020, 0.90),
+        B09 => (0.004, 0.35),
+        B10 => (0.001, 0.0),
+        B11 | B12 => (0.002, 0.94),
+        _ => (0.010, 0.93),
+    };
+    for (value, cirrus) in row.iter_mut().zip(&sky.cirrus) {
+        let high = if band == B10 { cirrus * 0.09 } else { 0.0 };
+        *value = path + *value * through + high;
     }
 }
 

@@ -4,7 +4,8 @@ use cubeflight_sentinel2::{AssetId, Band, Cells, Level, Mission, SpectralBand, s
 use serde_json::{Map, Value, json};
 
 use super::facts::Facts;
-use super::product::{PlannedProduct, WITH_OFFSET};
+use super::product::PlannedProduct;
+use super::safe_xml::product_type;
 use super::write::FileFacts;
 
 const API: &str = "https://stac.dataspace.copernicus.eu/v1";
@@ -55,13 +56,14 @@ const CLASSES: [(&str, &str); 12] = [
 ];
 
 /// The collection of the items.
-pub(super) fn collection() -> Vec<u8> {
+pub(super) fn collection(level: Level) -> Vec<u8> {
+    let name = level.to_string().replacen('L', "Level-", 1);
     pretty(&json!({
         "type": "Collection",
         "stac_version": "1.1.0",
-        "id": Level::L2A.collection(),
-        "title": "Sentinel-2 Level-2A (synthetic)",
-        "description": "Made-up products in the form of Sentinel-2 Level-2A.",
+        "id": level.collection(),
+        "title": format!("Sentinel-2 {name} (synthetic)"),
+        "description": format!("Made-up products in the form of Sentinel-2 {name}."),
         "license": "other",
         "extent": {
             "spatial": { "bbox": [[-180.0, -90.0, 180.0, 90.0]] },
@@ -81,7 +83,7 @@ pub(super) fn item(
     let new_since = chrono::DateTime::from_timestamp(1_735_689_600, 0).unwrap_or_default();
     let style = if product.datatake.start < new_since { Style::Old } else { Style::New };
     let id = product.id.to_string();
-    let collection = Level::L2A.collection();
+    let collection = product.id.level().collection();
     let link =
         |rel: &str, media: &str, href: String| json!({"rel": rel, "type": media, "href": href});
     let of_collection = format!("{API}/collections/{collection}");
@@ -148,7 +150,8 @@ fn properties(product: &PlannedProduct, facts: &Facts, files: &[FileFacts]) -> V
         _ => "2024-157A",
     };
     let [.., snow] = facts.percent;
-    json!({
+    let level = product.id.level();
+    let mut properties = json!({
         "gsd": 10,
         "datetime": start,
         "start_datetime": start,
@@ -163,10 +166,10 @@ fn properties(product: &PlannedProduct, facts: &Facts, files: &[FileFacts]) -> V
         "eo:cloud_cover": (facts.cloud_cover * 100.0).round() / 100.0,
         "eo:snow_cover": snow,
         "statistics": statistics,
-        "product:type": "S2MSI2A",
+        "product:type": product_type(product),
         "product:timeliness": "PT24H",
         "product:timeliness_category": "NRT",
-        "processing:level": "L2",
+        "processing:level": if level == Level::L2A { "L2" } else { "L1" },
         "processing:version": product.baseline.to_string(),
         "processing:datetime": made,
         "processing:facility": "ESA",
@@ -189,7 +192,15 @@ fn properties(product: &PlannedProduct, facts: &Facts, files: &[FileFacts]) -> V
             "requester_pays": false,
         } },
         "_private": { "product_size": files.iter().map(|file| file.bytes).sum::<u64>() },
-    })
+    });
+    // what needs the scene classification is not known of level 1C
+    if level == Level::L1C
+        && let Some(properties) = properties.as_object_mut()
+    {
+        properties.remove("statistics");
+        properties.remove("eo:snow_cover");
+    }
+    properties
 }
 
 fn assets(product: &PlannedProduct, facts: &Facts, files: &[FileFacts], style: Style) -> Value {
@@ -211,7 +222,10 @@ fn assets(product: &PlannedProduct, facts: &Facts, files: &[FileFacts], style: S
         let name = match safe::parse_key(&key) {
             Some(found) if listed(found.asset, style) => {
                 image(&mut asset, found.asset, product, facts, style);
-                found.asset.to_string()
+                match product.id.level() {
+                    Level::L2A => found.asset.to_string(),
+                    Level::L1C => found.asset.band.to_string(),
+                }
             }
             Some(_) => continue,
             None => {
@@ -323,7 +337,7 @@ fn image(
         put("nodata", 0.into());
     }
     if id.is_reflectance() {
-        let offset = if product.baseline >= WITH_OFFSET { -0.1 } else { 0.0 };
+        let offset = f64::from(product.offset) / 10_000.0;
         put("raster:scale", json!(0.0001));
         put("raster:offset", json!(offset));
         let view = SpectralBand::ALL

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use cubeflight_jp2::encode::{
     ConstantTiles, EncodeSpec, EncodedTile, Kind, TileContent, TlmPlacement, assemble, gml, spec_of,
 };
-use cubeflight_sentinel2::{AssetId, Band, Resolution, Window};
+use cubeflight_sentinel2::{AssetId, Band, Level, Resolution, Window};
 use md5::Md5;
 use rayon::prelude::*;
 use sha3::{Digest, Sha3_256};
@@ -88,7 +88,12 @@ impl Archive {
         let constant = ConstantTiles::new();
         let mut report = Report { steps: config.steps, ..Report::default() };
         let items = config.out.join("stac");
-        self.write_file(&items.join("collection.json"), &stac_item::collection(), config.start)?;
+        let name = match config.level {
+            Level::L2A => "collection.json",
+            Level::L1C => "collection-l1c.json",
+        };
+        let collection = stac_item::collection(config.level);
+        self.write_file(&items.join(name), &collection, config.start)?;
         let mut written: Vec<Vec<FileFacts>> = Vec::new();
         for (index, product) in self.products.iter().enumerate() {
             let total = self.products.len();
@@ -131,8 +136,9 @@ impl Archive {
         let facts = facts::Facts::new(product, &counts);
         let footprint = product::footprint(config);
         let mut files = Vec::with_capacity(images.len() + 3);
+        let level = product.id.level();
         let product_xml = safe_xml::product_metadata(product, assets, &facts, &footprint);
-        files.push(self.add(product, "MTD_MSIL2A.xml".to_owned(), product_xml.as_bytes())?);
+        files.push(self.add(product, format!("MTD_MSI{level}.xml"), product_xml.as_bytes())?);
         let path = format!("GRANULE/{}/MTD_TL.xml", product.granule);
         let tile_xml = safe_xml::tile_metadata(product, assets, &facts);
         files.push(self.add(product, path, tile_xml.as_bytes())?);
@@ -145,9 +151,13 @@ impl Archive {
         let path = config
             .out
             .join("stac")
-            .join("sentinel-2-l2a")
+            .join(level.collection())
             .join(format!("{day}/{}.json", product.id));
         self.write_file(&path, &item, product.processed)?;
+        if let Some(missing) = product.missing {
+            let path = self.folder(product).join(within(&product.key(missing), product));
+            fs::remove_file(&path).map_err(|error| Error::archive(&path, error))?;
+        }
         Ok(files)
     }
 

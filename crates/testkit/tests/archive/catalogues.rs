@@ -18,6 +18,11 @@ const ALL: Extras = Extras {
     superseded: 1,
     split_datastrips: 1,
     swath_edges: 1,
+    disjoint_datastrips: 0,
+    lost_areas: 0,
+    unofficial: 0,
+    without_assets: 0,
+    missing_assets: 0,
     reprocessed: false,
 };
 
@@ -92,6 +97,8 @@ async fn extras_are_what_the_catalogue_calls_them() {
     };
     let steps = resolve_steps(found(&ArchiveListing::new(made.root())).await, &rules).unwrap();
     assert_eq!(steps.steps.len(), 4);
+    let parts: Vec<_> = steps.steps.iter().map(|step| step.parts.len()).collect();
+    assert_eq!(parts.iter().sum::<usize>(), 5, "two halves: {parts:?}");
     let codes: BTreeSet<_> = steps.omitted.iter().map(|omitted| omitted.code).collect();
     assert!(codes.contains("duplicate") && codes.contains("superseded"), "{codes:?}");
 

@@ -76,12 +76,13 @@ impl Made {
 
 /// Everything that a catalogue has of the tile.
 pub(crate) async fn found(catalog: &dyn Catalog) -> Found {
-    let query = Query {
-        level: Level::L2A,
-        tile: tile(),
-        time: "../..".parse().unwrap(),
-        product_ids: Vec::new(),
-    };
+    found_of(catalog, Level::L2A).await
+}
+
+/// Everything that a catalogue has of the tile at a level.
+pub(crate) async fn found_of(catalog: &dyn Catalog, level: Level) -> Found {
+    let query =
+        Query { level, tile: tile(), time: "../..".parse().unwrap(), product_ids: Vec::new() };
     catalog.search(&query).await.unwrap()
 }
 

@@ -5,5 +5,6 @@
 
 mod catalogues;
 mod common;
+mod mission;
 mod pixels;
 mod server;
