@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cubeflight_catalog::{Found, Omitted, Product, Query, Rules, Steps, TimeStep, resolve_steps};
 use cubeflight_index::{Detail, Selection};
 use cubeflight_plan::{Layout, LayoutRequest, Plan, Step};
-use cubeflight_sentinel2::{AssetId, Bounds, CubeRequest, ProductId, RequestBounds};
+use cubeflight_sentinel2::{AssetId, Bounds, CubeRequest, ProductId, Radiometry, RequestBounds};
 use cubeflight_tlm::TlmRecord;
 
 use crate::sources::{mask_asset, plan_step};
@@ -108,7 +108,10 @@ impl Engine {
         }
         let mut assets = request.assets.clone();
         let mask = mask_asset(request.level);
-        if !assets.contains(&mask) {
+        let is_needed = request.mask.is_some()
+            || request.min_valid.is_some()
+            || steps.iter().any(|step| step.parts.len() > 1);
+        if is_needed && !assets.contains(&mask) {
             assets.push(mask);
         }
         let selection = Selection {

@@ -82,7 +82,7 @@ fn candidates(layout: &Layout, asset: AssetId, part: &Part, records: &Records) -
 }
 
 fn candidate(layout: &Layout, asset: AssetId, product: &Product, records: &Records) -> Candidate {
-    let offset = offset(product, asset);
+    let offset = product.radiometric_offset(asset.band);
     let quantification = product.metadata.quantification.map(|value| value as f32);
     Candidate {
         product: product.id.clone(),
@@ -131,12 +131,6 @@ fn source(
     }
 }
 
-/// What is to be added to the DN of a band of a product; `None` where that is not known.
-fn offset(product: &Product, asset: AssetId) -> Option<i16> {
-    let stated = product.metadata.radiometric_offset.get(&asset.band).copied();
-    stated.or_else(|| product.id.baseline().radiometric_offset())
-}
-
 /// Whether a record is of this file: a catalogue may give a product the href of another's. Sizes
 /// must agree where both are known. ETags are compared only when sizes are not known: a mirror has
 /// other ETags for the same bytes, and the first bytes of every tile are checked anyway.
@@ -152,21 +146,15 @@ fn describes(record: &TlmRecord, file: &AssetRef) -> bool {
 }
 
 fn metadata(layout: &Layout, step: &TimeStep) -> StepMetadata {
-    let Some(Part { product, .. }) = step.parts.first() else { return StepMetadata::default() };
-    let known = &product.metadata;
+    let known = step.metadata();
     let reflectance = layout.columns.iter().filter(|column| column.asset.is_reflectance());
-    let offsets: Option<Vec<i16>> = reflectance
-        .map(|column| {
-            let mut offsets = step.parts.iter().map(|part| offset(&part.product, column.asset));
-            let first = offsets.next().flatten()?;
-            offsets.all(|other| other == Some(first)).then_some(first)
-        })
-        .collect();
     StepMetadata {
-        platform: Some(product.id.mission().platform().to_owned()),
-        relative_orbit: Some(product.id.relative_orbit()),
-        processing_baseline: Some(product.id.baseline()),
-        radiometric_offset: offsets,
+        platform: step.platform().map(|mission| mission.platform().to_owned()),
+        relative_orbit: step.relative_orbit(),
+        processing_baseline: step.baseline(),
+        radiometric_offset: reflectance
+            .map(|column| step.radiometric_offset(column.asset.band))
+            .collect(),
         cloud_cover: known.cloud_cover,
         snow_cover: known.snow_cover,
         sun_azimuth: known.sun_azimuth,

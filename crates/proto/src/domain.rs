@@ -53,11 +53,7 @@ impl TryFrom<&v1::CubeRequest> for sentinel2::CubeRequest {
             radiometry: word(&wire.radiometry)?.unwrap_or(Radiometry::Raw),
             filters: filters(&wire.filters)?,
             group_by: word(&wire.group_by)?.unwrap_or(GroupBy::Datatake),
-            mask: wire
-                .mask
-                .as_ref()
-                .map(|mask| SclMask::new(&mask.scl, mask.dilate))
-                .transpose()?,
+            mask: wire.mask.as_ref().map(|mask| scl_mask(mask, level)).transpose()?,
             min_valid: wire.min_valid.map(min_valid).transpose()?,
             on_error: on_error(&wire.on_error)?,
             max_message_bytes: message_bytes(wire.max_message_bytes)?,
