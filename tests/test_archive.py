@@ -127,3 +127,66 @@ def test_seed_window_over_s3(tmp_path: Path):
 def logged(read: dict) -> str:
     """A range as the log has it."""
     return f"{read['start']}-{read['end'] - 1}"
+
+
+def decoded(root: Path, product: dict, name: str) -> np.ndarray:
+    (file,) = (root / "eodata" / product["prefix"]).rglob(f"*_{name}.jp2")
+    # the area of interest
+    with rasterio.open(file) as image:
+        return image.read(1, window=Window(819, 1419, 176, 174)).astype(int)
+
+
+def harmonised(root: Path, product: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers with the offset added, and where they are valid."""
+    numbers, classes = (decoded(root, product, name) for name in ("B04_60m", "SCL_60m"))
+    valid = classes != 0
+    assert (valid == (numbers != 0)).all()
+    return np.maximum(numbers + product["radiometric_offset"], 1), valid
+
+
+def test_a_mission_with_what_real_archives_have(tmp_path: Path):
+    made = archive(tmp_path, 24, "B04_60m,SCL_60m", "--mission", timeout=900)
+    products = made["product_list"]
+    assert made["time_steps"] == 24
+    assert made["products"] == len(products)
+    extras = Counter(product["extra"] for product in products)
+    assert extras == {
+        None: 6, "duplicates": 4, "superseded": 4, "split_datastrips": 4, "lost_areas": 4,
+        "disjoint_datastrips": 4, "swath_edges": 2, "unofficial": 2, "without_assets": 4,
+        "missing_assets": 4,
+    }  # fmt: skip
+    baselines = {product["id"].split("_")[3] for product in products}
+    assert {"N0206", "N0214", "N0400", "N0500", "N0511", "N9999"} <= baselines
+    for product in products:
+        files = {file.name for file in (tmp_path / "eodata" / product["prefix"]).rglob("*.jp2")}
+        if product["missing"] is not None:
+            assert product["extra"] == "missing_assets"
+            assert not (tmp_path / "eodata" / product["missing"]).exists()
+        later = product["id"] == max(
+            p["id"] for p in products if p["id"][:26] == product["id"][:26]
+        )
+        lost = {"missing_assets": 1, "without_assets": 3}.get(product["extra"], 0) if later else 0
+        # B04, and SCL at both resolutions
+        assert len(files) == 3 - lost, product
+
+    steps: dict[str, list[dict]] = {}
+    for product in products:
+        steps.setdefault(product["id"][11:26], []).append(product)
+    seen = Counter()
+    for step in steps.values():
+        whole = [p for p in step if p["missing"] is None and p["extra"] != "without_assets"]
+        if len(whole) < 2:
+            continue
+        (a, valid_a), (b, valid_b) = (harmonised(tmp_path, product) for product in whole)
+        both = valid_a & valid_b
+        # one scene, whatever the baselines: the same numbers once harmonised
+        assert (a == b)[both].all(), step
+        assert (valid_a | valid_b).all()
+        seen[step[0]["extra"]] += 1
+        if step[0]["extra"] == "disjoint_datastrips":
+            assert not both.any()
+        elif step[0]["extra"] == "lost_areas":
+            assert valid_a.all()
+            assert not valid_b.all()
+    kinds = ("duplicates", "superseded", "split_datastrips", "disjoint_datastrips", "lost_areas")
+    assert seen == dict.fromkeys(kinds, 2)

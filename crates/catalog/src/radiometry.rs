@@ -4,6 +4,9 @@ use cubeflight_sentinel2::{AssetId, Band, Baseline, Level};
 
 use crate::Product;
 
+/// What (DN + offset) is divided by where metadata do not say.
+const QUANTIFICATION: f64 = 10_000.0;
+
 /// Bands with reflectance that products of a level have.
 pub(crate) fn reflectance_bands(level: Level) -> Vec<Band> {
     let mut bands: Vec<Band> = AssetId::all(level)
@@ -34,14 +37,19 @@ impl Product {
             .all(|band| self.radiometric_offset(band).is_some())
     }
 
+    /// Whether numbers with the offset added are of the same size as those of another product.
+    pub(crate) fn has_scale_of(&self, other: &Self) -> bool {
+        let scale = |product: &Self| product.metadata.quantification.unwrap_or(QUANTIFICATION);
+        scale(self) == scale(other)
+    }
+
     /// Whether raw numbers mean the same as those of another product: offsets and quantification are
     /// equal. Unknown offsets are equal only within a baseline, which is one version of one
     /// processor; 99.99 stands for many.
     pub(crate) fn has_numbers_of(&self, other: &Self) -> bool {
         let (own, others) = (self.id.baseline(), other.id.baseline());
         let same_processor = own == others && own != Baseline::UNOFFICIAL;
-        let scale = |product: &Self| product.metadata.quantification.unwrap_or(10_000.0);
-        scale(self) == scale(other)
+        self.has_scale_of(other)
             && reflectance_bands(self.id.level()).into_iter().all(|band| {
                 match (self.radiometric_offset(band), other.radiometric_offset(band)) {
                     (Some(a), Some(b)) => a == b,

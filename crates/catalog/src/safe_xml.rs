@@ -67,6 +67,7 @@ pub(crate) fn read_product(
         metadata.quantification = Some(quantification);
         // only a file that has the image characteristics can tell that there is no offset
         metadata.radiometric_offset = offsets(root)?;
+        check_offsets(&metadata.radiometric_offset, id);
     }
     check_scales(root, id);
     metadata.cloud_cover = number(root, "Cloud_Coverage_Assessment").or(metadata.cloud_cover);
@@ -93,6 +94,18 @@ fn check_scales(root: Node<'_, '_>, id: &ProductId) {
                 "aerosol or water vapour is scaled in another way than its attributes say"
             );
         }
+    }
+}
+
+/// Metadata are believed, but what they say of a baseline is known, so another number is worth a
+/// word.
+fn check_offsets(offsets: &BTreeMap<Band, i16>, id: &ProductId) {
+    let Some(expected) = id.baseline().radiometric_offset() else { return };
+    if let Some((band, offset)) = offsets.iter().find(|(_, offset)| **offset != expected) {
+        tracing::warn!(
+            product = %id, %band, offset, expected,
+            "the product's metadata has another radiometric offset than its baseline; it is used"
+        );
     }
 }
 

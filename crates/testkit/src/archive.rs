@@ -24,6 +24,7 @@ mod manifest;
 mod noise;
 mod orbit;
 mod product;
+mod role;
 mod safe_xml;
 mod scene;
 mod season;

@@ -97,7 +97,9 @@ impl Scene {
                 "this product has {more}, but other offsets: harmonised or reflectance would fill \
                  gaps from it"
             ),
-            _ => format!("this product has {more}, but its offsets are not known"),
+            _ => format!(
+                "this product has {more}, but its offsets are not known, or its scale is another"
+            ),
         };
         omitted.push(left_out(&product, self.first(), &role));
     }
@@ -107,7 +109,7 @@ impl Scene {
 fn comparable(product: &Product, other: &Product, radiometry: Radiometry) -> bool {
     match radiometry {
         Radiometry::Raw => product.has_numbers_of(other),
-        _ => product.offsets_known(),
+        _ => product.offsets_known() && product.has_scale_of(other),
     }
 }
 

@@ -157,8 +157,10 @@ fn gaps_are_filled_from_older_products() {
         assert_eq!(shape(&steps.steps[0]), "20230306");
         assert!(steps.omitted[0].reason.contains(words), "{:?}", steps.omitted);
     }
-    let known = with_offset(unofficial, 0);
+    let mut known = with_offset(unofficial, 0);
     assert_eq!(shape(&resolve(&[&known, &kept], &HARMONISED).steps[0]), "20230306 20240101");
+    known.metadata.quantification = Some(1_000.0);
+    assert_eq!(shape(&resolve(&[&known, &kept], &HARMONISED).steps[0]), "20230306");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use cubeflight_sentinel2::{AssetId, Band, Baseline, Mission, ProductId, Resoluti
 use super::config::Config;
 use super::noise::{derive, hash, unit};
 use super::orbit::{Datatake, choose, datatakes, geographic};
+use super::role::{Role, roles};
 use super::scene::Coverage;
 use crate::{Error, Result};
 
@@ -168,38 +169,6 @@ fn compact(time: DateTime<Utc>) -> impl std::fmt::Display {
     time.format("%Y%m%dT%H%M%S")
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Plain,
-    Duplicate,
-    Superseded,
-    Split,
-    Disjoint,
-    Edge,
-    LostArea,
-    Unofficial,
-    WithoutAssets,
-    MissingAsset,
-}
-
-impl Role {
-    /// The name of the extra.
-    fn name(self) -> Option<&'static str> {
-        match self {
-            Self::Plain => None,
-            Self::Duplicate => Some("duplicates"),
-            Self::Superseded => Some("superseded"),
-            Self::Split => Some("split_datastrips"),
-            Self::Disjoint => Some("disjoint_datastrips"),
-            Self::Edge => Some("swath_edges"),
-            Self::LostArea => Some("lost_areas"),
-            Self::Unofficial => Some("unofficial"),
-            Self::WithoutAssets => Some("without_assets"),
-            Self::MissingAsset => Some("missing_assets"),
-        }
-    }
-}
-
 /// What is decided of a product before it has a name.
 #[derive(Debug, Clone)]
 struct Draft {
@@ -237,38 +206,6 @@ pub(super) fn plan(config: &Config) -> Result<Vec<PlannedProduct>> {
         step_products(config, step, *datatake, role, &mut products)?;
     }
     Ok(products)
-}
-
-/// Which step is what, each kind evenly over the time.
-fn roles(config: &Config) -> Result<Vec<Role>> {
-    let extras = config.extras;
-    let mut roles = vec![Role::Plain; config.steps];
-    let wanted = [
-        (Role::Duplicate, extras.duplicates),
-        (Role::Superseded, extras.superseded),
-        (Role::Split, extras.split_datastrips),
-        (Role::Edge, extras.swath_edges),
-        (Role::LostArea, extras.lost_areas),
-        (Role::Disjoint, extras.disjoint_datastrips),
-        (Role::Unofficial, extras.unofficial),
-        (Role::WithoutAssets, extras.without_assets),
-        (Role::MissingAsset, extras.missing_assets),
-    ];
-    for (role, count) in wanted {
-        for nth in 0..count {
-            // spread out, then on to the next step that is free
-            let first = nth.saturating_mul(config.steps) / count;
-            let free = (0..config.steps)
-                .map(|away| (first + away) % config.steps)
-                .find(|step| roles.get(*step) == Some(&Role::Plain));
-            let Some(slot) = free.and_then(|step| roles.get_mut(step)) else {
-                let reason = format!("only {} steps, and none has two extras", config.steps);
-                return Err(Error::option("extras", &count.to_string(), reason));
-            };
-            *slot = role;
-        }
-    }
-    Ok(roles)
 }
 
 fn step_products(
