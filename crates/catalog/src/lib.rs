@@ -5,12 +5,14 @@
 //! split datastrips are not its business: they apply to what it finds.
 //!
 //! - [`ArchiveListing`] walks an archive of SAFE folders and reads their metadata XML;
-//! - [`StacItems`] reads STAC items from files, in the conventions of CDSE.
+//! - [`StacItems`] reads STAC items from files, in the conventions of CDSE;
+//! - [`StacApi`] asks a STAC API for them.
 #![forbid(unsafe_code)]
 
 mod archive;
 mod error;
 mod safe_xml;
+mod stac_api;
 mod stac_item;
 mod stac_items;
 mod steps;
@@ -21,6 +23,7 @@ mod walk;
 
 pub use archive::ArchiveListing;
 pub use error::{Error, Result};
+pub use stac_api::{StacApi, StacApiOptions};
 pub use stac_items::StacItems;
 pub use steps::{Steps, TimeStep, resolve_steps};
 pub use types::{AssetRef, Catalog, Found, Omitted, Product, ProductMetadata, Query};

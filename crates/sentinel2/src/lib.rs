@@ -14,6 +14,7 @@ mod bounds;
 mod coding;
 mod error;
 mod folders;
+mod geographic;
 mod grid;
 mod level;
 mod product;
