@@ -26,11 +26,11 @@ use self::walk::{Bounds, Walk};
 use crate::stac_item::Entry;
 use crate::{Catalog, Error, Found, Omitted, Product, Query, Result};
 
-/// What one search may give: the whole mission over a tile has some 5,000 items, nine times that
+/// Pages and items that one search may give: the whole mission over a tile has some 5,000 items, nine times that
 /// where the server cannot tell a tile from its neighbours.
-const OF_A_SEARCH: Bounds = Bounds { pages: 2_000, items: 100_000 };
+const OF_A_SEARCH: (usize, usize) = (2_000, 100_000);
 /// What a walk through a catalogue may give, which keeps nothing.
-const OF_A_WALK: Bounds = Bounds { pages: 1_000_000, items: usize::MAX };
+const OF_A_WALK: (usize, usize) = (1_000_000, usize::MAX);
 /// Ids in one search.
 const IDS: usize = 100;
 
@@ -44,17 +44,20 @@ pub struct StacApiOptions {
     pub cache_bytes: u64,
     /// Items asked for at once; the server may give fewer.
     pub page_items: u64,
+    /// Bytes of one answer, at most. A hundred items of CDSE have 4 MB.
+    pub answer_bytes: u64,
     /// The longest that one search may take, all its pages together.
     pub deadline: Duration,
 }
 
 impl Default for StacApiOptions {
-    /// 60 s, 64 MiB, 100 items, 5 minutes.
+    /// 60 s, 64 MiB, 100 items, 64 MiB, 5 minutes.
     fn default() -> Self {
         Self {
             time_to_live: Duration::from_secs(60),
             cache_bytes: 64 << 20,
             page_items: 100,
+            answer_bytes: 64 << 20,
             deadline: Duration::from_secs(300),
         }
     }
@@ -154,14 +157,18 @@ impl Inner {
         self.endpoint.get_or_try_init(|| endpoint::discover(&self.web)).await
     }
 
+    fn bounds(&self, (pages, items): (usize, usize)) -> Bounds {
+        Bounds { pages, items, bytes: self.options.answer_bytes }
+    }
+
     fn pages(
         &self,
         url: Url,
         mut search: Search,
-        bounds: Bounds,
+        bounds: (usize, usize),
     ) -> BoxStream<'static, Result<Vec<Entry>>> {
         search.items.limit = Some(self.options.page_items);
-        let walk = Walk::new(&self.web, &url, &search, bounds);
+        let walk = Walk::new(&self.web, &url, &search, self.bounds(bounds));
         stream::once(std::future::ready(walk))
             .map_ok(|walk| {
                 stream::try_unfold(walk, |mut walk| async move {
@@ -196,7 +203,8 @@ impl Inner {
     async fn any(&self, endpoint: &Endpoint, searches: Vec<Search>) -> Result<bool> {
         for mut search in searches {
             search.items.limit = Some(1);
-            let mut walk = Walk::new(&self.web, &endpoint.search, &search, OF_A_SEARCH)?;
+            let mut walk =
+                Walk::new(&self.web, &endpoint.search, &search, self.bounds(OF_A_SEARCH))?;
             if walk.next().await?.is_some_and(|entries| !entries.is_empty()) {
                 return Ok(true);
             }

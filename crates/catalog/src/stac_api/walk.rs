@@ -13,8 +13,6 @@ use super::{failed, page};
 use crate::stac_item::{Entry, read_feature};
 use crate::{Error, Result};
 
-/// Longest answer. A hundred items of CDSE have 4 MB.
-const MAX_BODY: u64 = 64 << 20;
 /// Answers without items, one after the other.
 const MAX_EMPTY: usize = 20;
 
@@ -23,6 +21,8 @@ const MAX_EMPTY: usize = 20;
 pub(super) struct Bounds {
     pub(super) pages: usize,
     pub(super) items: usize,
+    /// Of one answer.
+    pub(super) bytes: u64,
 }
 
 /// A search under way.
@@ -75,7 +75,7 @@ impl Walk {
             let limit = format!("{} pages", self.bounds.pages);
             return Err(Error::TooMuch { url: url(), limit });
         }
-        let text = match self.web.send(&request, MAX_BODY).await {
+        let text = match self.web.send(&request, self.bounds.bytes).await {
             Ok(text) => text,
             Err(error) => return Err(failed(&request.url, error)),
         };

@@ -2,6 +2,7 @@
 
 mod archive;
 mod stac;
+mod stac_api;
 
 use std::path::{Path, PathBuf};
 
