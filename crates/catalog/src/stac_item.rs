@@ -196,6 +196,9 @@ fn cog_reason(item: &Item) -> Option<String> {
 
 type Refusal = (&'static str, String);
 
+/// Largest size that is believed; real files have up to 140 MB.
+const MAX_SIZE: u64 = 1 << 40;
+
 fn read_product(item: &Item, id: &ProductId) -> Result<Product, Refusal> {
     let properties = &item.properties.additional_fields;
     check_item(properties, id)?;
@@ -221,6 +224,7 @@ fn read_product(item: &Item, id: &ProductId) -> Result<Product, Refusal> {
             place.get_or_insert((found.product_prefix, found.granule));
         }
         let size = asset.additional_fields.get("file:size").and_then(Value::as_u64);
+        let size = size.filter(|size| (1..=MAX_SIZE).contains(size));
         let checksum = string(&asset.additional_fields, "file:checksum").map(str::to_owned);
         let asset = AssetRef { href: href.to_owned(), size, etag: None, checksum };
         assets.insert(asset_id, asset);

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use cubeflight_sentinel2::{Level, MgrsTile, ProductId, TimeRange};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 use stac::Bbox;
 use stac::api::Search;
 
@@ -21,14 +21,19 @@ pub(super) enum By {
     Bounds,
 }
 
-/// The items of a tile, level and time. A tile on the antimeridian is two searches by bounds.
+/// The items of a tile, level and time. A tile on the antimeridian is two searches by bounds, one of
+/// the zones 1 to 9 two by code.
 pub(super) fn of_tile(level: Level, tile: MgrsTile, time: &TimeRange, by: By) -> Vec<Search> {
     let search = || in_time(&[level], time);
     match by {
         By::GridCode => {
-            let mut search = search();
-            search.items.query = Some(grid_code(tile));
-            vec![search]
+            let with = |code: String| {
+                let mut search = search();
+                let condition = json!({ "eq": code });
+                search.items.query = Some(Map::from_iter([("grid:code".to_owned(), condition)]));
+                search
+            };
+            grid_codes(tile).into_iter().map(with).collect()
         }
         By::Bounds => {
             let [west, south, east, north] = tile.geographic_bounds();
@@ -58,14 +63,12 @@ pub(super) fn of_ids(level: Level, ids: &[ProductId]) -> Search {
         .ids(ids.iter().map(ToString::to_string).collect())
 }
 
-/// Both spellings where the zone has one digit.
-fn grid_code(tile: MgrsTile) -> Map<String, Value> {
+/// Both spellings where the zone has one digit. Each is a search of its own: servers differ in
+/// whether they know `in`.
+fn grid_codes(tile: MgrsTile) -> Vec<String> {
     let name = tile.to_string();
-    let condition = match name.strip_prefix('0') {
-        Some(short) => json!({ "in": [format!("MGRS-{name}"), format!("MGRS-{short}")] }),
-        None => json!({ "eq": format!("MGRS-{name}") }),
-    };
-    Map::from_iter([("grid:code".to_owned(), condition)])
+    let short = name.strip_prefix('0').map(|short| format!("MGRS-{short}"));
+    [Some(format!("MGRS-{name}")), short].into_iter().flatten().collect()
 }
 
 /// The times that items of datatakes in `time` may have; `None` for all time.
@@ -83,6 +86,8 @@ pub(super) fn spanned(ids: &[ProductId]) -> TimeRange {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn asked(tile: &str, time: &str, by: By) -> Vec<Value> {
@@ -103,7 +108,8 @@ mod tests {
             })]
         );
         let open = asked("07HFE", "../2021", By::GridCode);
-        assert_eq!(open[0]["query"]["grid:code"]["in"], json!(["MGRS-07HFE", "MGRS-7HFE"]));
+        let codes: Vec<_> = open.iter().map(|it| &it["query"]["grid:code"]["eq"]).collect();
+        assert_eq!(codes, ["MGRS-07HFE", "MGRS-7HFE"]);
         assert_eq!(open[0]["datetime"], "../2022-01-01T00:39:59Z");
         let all = asked("33TVN", "../..", By::Bounds);
         assert_eq!(all[0].get("datetime"), None);
