@@ -6,6 +6,7 @@ import collections
 import json
 import os
 import pwd
+import re
 import shutil
 import socket
 import subprocess
@@ -110,9 +111,8 @@ class Api:
     log: Path
 
     def requests(self) -> list[tuple[str, str, int]]:
-        lines = [line.split() for line in self.log.read_text().splitlines() if "HTTP/" in line]
-        return [(method.strip('"'), path, int(status)) for *_, method, path, _, status in
-                (line[:6] for line in lines)]
+        found = re.findall(r'"([A-Z]+) (\S+) HTTP/[0-9.]+" ([0-9]+)', self.log.read_text())
+        return [(method, path, int(status)) for method, path, status in found]
 
     def count(self) -> collections.Counter[tuple[str, int]]:
         """Searches by method and status."""

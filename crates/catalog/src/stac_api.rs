@@ -101,7 +101,10 @@ impl StacApi {
             url: url.chars().take(200).collect(),
             reason: error.to_string(),
         })?;
-        let web = Web::new(&base, token, storage)?;
+        let web = Web::new(&base, token, storage).map_err(|error| match error {
+            cubeflight_storage::Error::BadUrl { url, reason } => Error::NoApi { url, reason },
+            error => error.into(),
+        })?;
         let answers = (!options.time_to_live.is_zero()).then(|| {
             Cache::builder()
                 .max_capacity(options.cache_bytes)
