@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import datetime
 import json
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from test_s3 import KEYS, s3
 BOX = (449030.0, 5204440.0, 451000.0, 5206000.0)
 REQUEST = ["--tile", TILE, "--bands", "B08,SCL", "--bounds", ",".join(map(str, BOX))]
 STEPS = 4
+PATHS = ("measurements/reflectance/r10m/b08", "conditions/mask/l2a_classification/r20m/scl")
 
 
 @contextmanager
@@ -150,10 +152,7 @@ def test_the_cube_is_that_of_the_archive(store: Store, api: Api, tmp_path: Path)
     listed, found = cubes.values()
     assert found.matched_ids == listed.matched_ids
     assert len(found.matched_ids) == STEPS
-    for path in (
-        "measurements/reflectance/r10m/b08",
-        "conditions/mask/l2a_classification/r20m/scl",
-    ):
+    for path in PATHS:
         np.testing.assert_array_equal(found.datatree[path], listed.datatree[path])
 
 
@@ -366,8 +365,7 @@ def test_wrong_sizes_do_not_harm(store: Store, tmp_path: Path, whole: str | None
         for _ in range(2):
             found = client.search(TILE, **arguments)
             assert (found.errors, found.matched_ids) == ([], wanted.matched_ids)
-            for path in ("measurements/reflectance/r10m/b08",
-                         "conditions/mask/l2a_classification/r20m/scl"):  # fmt: skip
+            for path in PATHS:
                 np.testing.assert_array_equal(found.datatree[path], wanted.datatree[path])
 
 
@@ -387,3 +385,68 @@ def test_missing_assets_are_fill_and_named(store: Store, tmp_path: Path):
     faults = [(error.product_id, error.code) for error in result.errors]
     assert faults == [(items[0]["id"], "CF-STO-005"), (items[1]["id"], "CF-ENG-011")]
     assert result.missing == []
+
+
+IMAGES = {"_B08_10m.jp2": "R10m/B08.jp2", "_SCL_20m.jp2": "R20m/SCL.jp2"}
+
+
+def mirror(store: Store) -> None:
+    """The archive as Google and as Sinergise keep it, in buckets of their names."""
+    for safe in (store.root / "eodata").rglob("*.SAFE"):
+        shutil.copytree(safe, store.root / "google/L2/tiles/33/T/VN" / safe.name)
+        id = safe.name.removesuffix(".SAFE")
+        year, month, day = int(id[11:15]), int(id[15:17]), int(id[17:19])
+        folder = f"tiles/33/T/VN/{year}/{month}/{day}/0"
+        info = store.root / f"sinergise/products/{year}/{month}/{day}/{id}/productInfo.json"
+        info.parent.mkdir(parents=True)
+        info.write_text(json.dumps({"name": id, "tiles": [{"path": folder, "utmZone": 33}]}))
+        for ending, name in IMAGES.items():
+            (image,) = safe.rglob(f"*{ending}")
+            target = store.root / "sinergise" / folder / name
+            target.parent.mkdir(parents=True)
+            shutil.copyfile(image, target)
+
+
+def test_products_are_read_from_mirrors(store: Store, tmp_path: Path):
+    """Found at CDSE, read from where the same files lie in another order."""
+    mirror(store)
+    arguments = {"bands": ["B08", "SCL"], "bounds": BOX, "datetime": "2021"}
+    index = {"google": "s3://index/cdse", "sinergise": "s3://index/sinergise"}
+    cli("index", "--store", "s3://eodata", "--index", index["google"], extra=store.environment)
+    with store.serving("archive", tmp_path) as client:
+        wanted = client.search(TILE, **arguments)
+    with stac(store.root / "stac") as catalog:
+        flags = ["--store-layout", "sinergise", "--catalog", catalog]
+        said = cli("index", "--store", "s3://sinergise", "--index", index["sinergise"], *flags,
+                   "--json", extra=store.environment)  # fmt: skip
+        assert json.loads(said)["indexed"] == 2 * STEPS
+        for layout, root in (("google", "s3://google/L2"), ("sinergise", "s3://sinergise")):
+            flags = ["--store-layout", layout, "--catalog", catalog]
+            log = tmp_path / f"{layout}.log"
+            with (
+                serving_urls(root, index[layout], log, store.environment, flags) as address,
+                cubeflight.connect(address) as client,
+            ):
+                # the records of CDSE's files are those of Google's
+                assert client.plan(TILE, **arguments)["assets_without_index"] == 0, layout
+                store.taken()
+                found = client.search(TILE, **arguments)
+                assert {bucket for bucket, _ in store.taken()} == {layout}
+            assert (found.errors, found.matched_ids) == ([], wanted.matched_ids)
+            for path in PATHS:
+                np.testing.assert_array_equal(found.datatree[path], wanted.datatree[path])
+
+        # a folder is used only if it is said to be the product's
+        first, second, *_ = sorted((store.root / "sinergise").rglob("productInfo.json"))
+        first.write_text(
+            json.dumps(json.loads(first.read_text()) | {"name": wanted.matched_ids[1]})
+        )
+        second.unlink()
+        flags = ["--store", "s3://sinergise", "--store-layout", "sinergise", "--catalog", catalog]
+        plan = json.loads(cli("plan", *REQUEST, *flags, "--index", index["sinergise"], "--json",
+                              extra=store.environment))  # fmt: skip
+        gone = {first.parent.name, second.parent.name}
+        assert {it["id"]: it["code"] for it in plan["missing"]} == dict.fromkeys(
+            gone, "not_on_mirror"
+        )
+        assert plan["time_steps"] == STEPS - 2

@@ -6,11 +6,13 @@
 //!
 //! - [`ArchiveListing`] walks an archive of SAFE folders and reads their metadata XML;
 //! - [`StacItems`] reads STAC items from files, in the conventions of CDSE;
-//! - [`StacApi`] asks a STAC API for them.
+//! - [`StacApi`] asks a STAC API for them;
+//! - [`Mirrored`] leads to the files of a mirror that arranges them in another way.
 #![forbid(unsafe_code)]
 
 mod archive;
 mod error;
+mod mirror;
 mod safe_xml;
 mod stac_api;
 mod stac_item;
@@ -23,6 +25,7 @@ mod walk;
 
 pub use archive::ArchiveListing;
 pub use error::{Error, Result};
+pub use mirror::{Mirror, Mirrored};
 pub use stac_api::{StacApi, StacApiOptions};
 pub use stac_items::StacItems;
 pub use steps::{Steps, TimeStep, resolve_steps};

@@ -91,7 +91,7 @@ pub struct Omitted {
     /// Why, for programs: `long_name`, `unreadable_id`, `unreadable_file`, `unreadable_item`,
     /// `unreadable_metadata`, `no_assets`, `cog_asset`, `asset_mismatch`, `grid_mismatch`,
     /// `baseline_mismatch`, `too_many_objects`, `several_granules`, `duplicate_id`, `not_in_catalog`,
-    /// `other_collection`.
+    /// `other_collection`, `not_on_mirror`.
     pub code: &'static str,
     /// Why, for people.
     pub reason: String,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use cubeflight_catalog::StacApiOptions;
 use cubeflight_index::{Index, ScanDetail, Shard};
-use cubeflight_sentinel2::{Level, MgrsTile, TimeRange};
+use cubeflight_sentinel2::{Level, MgrsTile, StoreLayout, TimeRange};
 use cubeflight_storage::{Options, Root, StoreProfile};
 
 use crate::commands::tlm::{InjectArgs, VerifyArgs};
@@ -130,6 +130,12 @@ pub(crate) struct StoreArgs {
     /// mirror; may be given several times
     #[arg(long, value_name = "URL")]
     pub(crate) store_alias: Vec<String>,
+
+    /// How the store arranges its files, where it is a mirror of what the catalogue names: cdse (as
+    /// the catalogue says), google (gcp-public-data-sentinel-2) or sinergise (sentinel-s2-l2a and
+    /// -l1c). See docs/catalogues.md
+    #[arg(long, default_value_t, value_name = "NAME", env = "CUBEFLIGHT_STORE_LAYOUT")]
+    pub(crate) store_layout: StoreLayout,
 
     #[command(flatten)]
     pub(crate) web: WebArgs,
@@ -336,6 +342,10 @@ pub(crate) struct IndexArgs {
     #[arg(long, value_name = "URL|PATH", conflicts_with = "list")]
     pub(crate) catalog: Option<String>,
 
+    /// How the store arranges its files, as in `serve`: cdse, google or sinergise
+    #[arg(long, default_value_t, value_name = "NAME", env = "CUBEFLIGHT_STORE_LAYOUT")]
+    pub(crate) store_layout: StoreLayout,
+
     #[command(flatten)]
     pub(crate) web: WebArgs,
 
@@ -418,6 +428,10 @@ pub(crate) struct PlanArgs {
     /// Another name under which catalogues know the store, as in `serve`
     #[arg(long, value_name = "URL")]
     pub(crate) store_alias: Vec<String>,
+
+    /// How the store arranges its files, as in `serve`: cdse, google or sinergise
+    #[arg(long, default_value_t, value_name = "NAME", env = "CUBEFLIGHT_STORE_LAYOUT")]
+    pub(crate) store_layout: StoreLayout,
 
     #[command(flatten)]
     pub(crate) web: WebArgs,

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use cubeflight_catalog::{ArchiveListing, Catalog, StacApi, StacItems};
+use cubeflight_catalog::{ArchiveListing, Catalog, Mirror, Mirrored, StacApi, StacItems};
 use cubeflight_engine::{Engine, EngineConfig, IndexCatalog};
 use cubeflight_index::Index;
+use cubeflight_sentinel2::StoreLayout;
 use cubeflight_storage::{Options, Root, open_file};
 
 use crate::cli::{StoreArgs, WebArgs};
@@ -19,7 +20,11 @@ pub(crate) fn engine(args: &StoreArgs, config: EngineConfig) -> Result<Engine, C
     let choice = choice(args.catalog.as_deref(), &archive);
     // What readers write is what they happened to read: no catalogue.
     let write_back = config.write_back && choice != Choice::Index;
-    let catalog = catalog(choice, &archive, &index, &options, &args.web)?;
+    let mut catalog = catalog(choice, &archive, &index, &options, &args.web)?;
+    if args.store_layout != StoreLayout::Cdse {
+        let mirror = Mirror::new(args.store_layout, archive.clone());
+        catalog = Arc::new(Mirrored::new(catalog, mirror));
+    }
     Ok(Engine::new(archive, index, catalog, EngineConfig { write_back, ..config })?)
 }
 

@@ -65,6 +65,7 @@ pub(crate) async fn run(args: PlanArgs) -> Result<(), CliError> {
                 index,
                 catalog: args.catalog,
                 store_alias: args.store_alias,
+                store_layout: args.store_layout,
                 web: args.web,
                 owner: args.owner,
                 limits: args.limits,

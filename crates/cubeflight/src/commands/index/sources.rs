@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path as FilePath;
 
-use cubeflight_catalog::{Omitted, Product, StacApi, StacItems};
+use cubeflight_catalog::{Mirror, Omitted, Product, StacApi, StacItems};
 
 use cubeflight_index::{
     Error as IndexError, Failure, Found, Line, Scope, Source, archive_listing, listed,
@@ -25,7 +25,7 @@ const LONGEST: u64 = 8 * 1024;
 pub(super) enum Place {
     Archive { archive: Root, prefix: Option<Path> },
     List { archive: Root, lines: Box<dyn BufRead + Send>, name: String },
-    Items { archive: Root, items: Items },
+    Items { archive: Root, items: Items, mirror: Mirror },
 }
 
 /// A catalogue.
@@ -42,6 +42,7 @@ impl Place {
         options: &Options,
     ) -> Result<Self, CliError> {
         let archive = archive.clone();
+        let mirror = || Mirror::new(args.store_layout, archive.clone());
         if let Some(file) = &args.list {
             let name = file.display().to_string();
             return Ok(Self::List { archive, lines: open_list(file)?, name });
@@ -54,15 +55,17 @@ impl Place {
                 Self::Archive { archive, prefix }
             }
             Some(url) if stores::is_web(url) => {
-                Self::Items { archive, items: Items::Api(stores::api(url, options, &args.web)?) }
+                let items = Items::Api(stores::api(url, options, &args.web)?);
+                Self::Items { mirror: mirror(), archive, items }
             }
             Some(url) if url.ends_with("json") => {
                 let (root, path) = open_file(url, options)?;
-                Self::Items { archive, items: Items::Files(StacItems::file(root, path)) }
+                let items = Items::Files(StacItems::file(root, path));
+                Self::Items { mirror: mirror(), archive, items }
             }
             Some(url) => {
-                let items = StacItems::new(Root::open(url, options)?);
-                Self::Items { archive, items: Items::Files(items) }
+                let items = Items::Files(StacItems::new(Root::open(url, options)?));
+                Self::Items { mirror: mirror(), archive, items }
             }
         })
     }
@@ -73,7 +76,7 @@ impl Place {
             Self::List { archive, lines, name } => {
                 listed(&archive, read_lines(lines, name).boxed())
             }
-            Self::Items { archive, items } => catalogued(archive, items, scope),
+            Self::Items { archive, items, mirror } => catalogued(archive, items, mirror, scope),
         }
     }
 
@@ -135,7 +138,7 @@ fn read_line(lines: &mut impl BufRead) -> std::io::Result<Option<String>> {
     Ok(Some(String::from_utf8_lossy(&line).trim_end().to_owned()))
 }
 
-fn catalogued(archive: Root, items: Items, scope: &Scope) -> Source<'static> {
+fn catalogued(archive: Root, items: Items, mirror: Mirror, scope: &Scope) -> Source<'static> {
     let wanted = scope.wanted;
     // the stream borrows its catalogue, so both go together through a channel
     let (sender, receiver) = tokio::sync::mpsc::channel(64);
@@ -145,6 +148,10 @@ fn catalogued(archive: Root, items: Items, scope: &Scope) -> Source<'static> {
             Items::Api(api) => api.all(wanted),
         };
         while let Some(next) = products.next().await {
+            let next = match next {
+                Ok(Ok(product)) => mirror.place(product).await,
+                next => next,
+            };
             let found = match next {
                 Ok(Ok(product)) => places(&archive, product).into_iter().map(Ok).collect(),
                 Ok(Err(omitted)) => vec![Ok(unusable(omitted))],
