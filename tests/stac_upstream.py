@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,18 +44,18 @@ def free_port() -> int:
 
 @contextmanager
 def database(folder: Path) -> Iterator[dict[str, str]]:
-    """A cluster of its own with the schema of pgSTAC; gives its variables."""
+    """A cluster of its own with the schema of pgSTAC; gives its variables. `folder` has its log."""
+    # not in the folders of pytest, which are for their owner alone
+    with tempfile.TemporaryDirectory(prefix="cubeflight-pgstac-") as data:
+        yield from cluster_in(Path(data), folder)
+
+
+def cluster_in(data: Path, folder: Path) -> Iterator[dict[str, str]]:
     programs, port = require_postgis(), free_port()
     # PostgreSQL refuses to run as root
     user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    data = folder / "postgres"
-    data.mkdir()
     if user:
         shutil.chown(data, pwd.getpwnam("postgres").pw_uid)
-        # the folders of pytest are for their owner alone
-        for parent in data.parents:
-            if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
-                parent.chmod(parent.stat().st_mode | 0o011)
     cluster, log = data / "cluster", folder / "postgres.log"
     initdb = [programs / "initdb", "-D", cluster, "-A", "trust", "-U", "stac", "--no-sync"]
     subprocess.run([*user, *map(str, initdb)], check=True, stdout=subprocess.DEVNULL, cwd="/")
