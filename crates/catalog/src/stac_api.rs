@@ -34,6 +34,17 @@ const OF_A_WALK: (usize, usize) = (1_000_000, usize::MAX);
 /// Ids in one search.
 const IDS: usize = 100;
 
+/// What searches gave.
+#[derive(Debug, Default)]
+struct Collected {
+    /// What is the query's.
+    entries: Vec<Entry>,
+    /// There were items.
+    any: bool,
+    /// There were items that are known to be of the query's tile and level.
+    of_tile: bool,
+}
+
 /// How a STAC API is asked.
 #[derive(Debug, Clone)]
 pub struct StacApiOptions {
@@ -51,13 +62,13 @@ pub struct StacApiOptions {
 }
 
 impl Default for StacApiOptions {
-    /// 60 s, 64 MiB, 100 items, 64 MiB, 5 minutes.
+    /// 60 s, 64 MiB, 100 items, 32 MiB, 5 minutes.
     fn default() -> Self {
         Self {
             time_to_live: Duration::from_secs(60),
             cache_bytes: 64 << 20,
             page_items: 100,
-            answer_bytes: 64 << 20,
+            answer_bytes: 32 << 20,
             deadline: Duration::from_secs(300),
         }
     }
@@ -215,13 +226,16 @@ impl Inner {
         Ok(false)
     }
 
-    async fn collect(&self, searches: Vec<Search>) -> Result<Vec<Entry>> {
+    /// What of the searches' items is the query's, page by page: the rest is not kept.
+    async fn collect(&self, searches: Vec<Search>, query: &Query) -> Result<Collected> {
         let endpoint = self.endpoint().await?;
-        let mut found = Vec::new();
+        let mut found = Collected::default();
         for search in searches {
             let mut pages = self.pages(endpoint.search.clone(), search, OF_A_SEARCH);
-            while let Some(mut entries) = pages.try_next().await? {
-                found.append(&mut entries);
+            while let Some(entries) = pages.try_next().await? {
+                found.any |= !entries.is_empty();
+                found.of_tile |= entries.iter().any(|entry| entry.is_of_tile(query));
+                found.entries.extend(entries.into_iter().filter(|entry| entry.concerns(query)));
             }
         }
         Ok(found)
@@ -234,7 +248,6 @@ impl Inner {
         let mut found = found.map_err(|_| Error::Unreachable {
             reason: format!("a search of {} took longer than {deadline:?}", self.web.base()),
         })??;
-        found.retain(|entry| entry.concerns(query));
         // an item on both sides of the antimeridian, or one that moved while pages were read
         let mut seen = std::collections::HashSet::new();
         found.retain(|entry| match entry {
@@ -250,7 +263,7 @@ impl Inner {
         }
         let chunks = query.product_ids.chunks(IDS);
         let searches = chunks.map(|ids| search::of_ids(query.level, ids)).collect();
-        let mut found = self.collect(searches).await?;
+        let mut found = self.collect(searches, query).await?.entries;
         let known = |id: &&ProductId| {
             !found.iter().any(|entry| matches!(entry, Entry::Product(it) if it.id == **id))
         };
@@ -266,23 +279,23 @@ impl Inner {
         let endpoint = self.endpoint().await?;
         let by = |by| search::of_tile(query.level, query.tile, time, by);
         if !endpoint.query || self.lacks_grid_code.load(Ordering::Relaxed) {
-            return self.collect(by(By::Bounds)).await;
+            return Ok(self.collect(by(By::Bounds), query).await?.entries);
         }
-        let found = self.collect(by(By::GridCode)).await?;
-        if !found.is_empty() {
+        let found = self.collect(by(By::GridCode), query).await?;
+        if found.any {
             self.has_grid_code.store(true, Ordering::Relaxed);
         }
         if self.has_grid_code.load(Ordering::Relaxed) {
-            return Ok(found);
+            return Ok(found.entries);
         }
         // nothing yet that shows a code: that there are no items, or that they have none?
-        let found = self.collect(by(By::Bounds)).await?;
-        let ours = Query { product_ids: Vec::new(), time: *time, ..query.clone() };
-        if found.iter().any(|entry| entry.is_of_tile(&ours)) {
-            tracing::info!(url = %self.web.base(), "items without grid:code, tiles are searched for by bounds");
+        let found = self.collect(by(By::Bounds), query).await?;
+        if found.of_tile {
+            let url = self.web.base();
+            tracing::info!(%url, "items have no grid:code, tiles are searched for by bounds");
             self.lacks_grid_code.store(true, Ordering::Relaxed);
         }
-        Ok(found)
+        Ok(found.entries)
     }
 
     async fn answer(&self, query: &Query) -> Result<Arc<Vec<Entry>>> {

@@ -52,7 +52,9 @@ impl Entry {
     /// Whether it is known to be of the query's tile and level.
     pub(crate) fn is_of_tile(&self, query: &Query) -> bool {
         match self {
-            Self::Product(product) => query.matches(&product.id),
+            Self::Product(product) => {
+                product.id.tile() == query.tile && product.id.level() == query.level
+            }
             Self::Omitted { level, tile, .. } => {
                 *tile == Some(query.tile) && level.is_none_or(|level| level == query.level)
             }

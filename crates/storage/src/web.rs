@@ -248,3 +248,31 @@ fn reason(error: reqwest::Error) -> String {
     }
     if timeout { format!("timeout: {text}") } else { text }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_service_is_one_origin() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        let web = Web::new(&url("http://127.0.0.1:9/v1"), Some("t"), &Options::default()).unwrap();
+        for elsewhere in [
+            "https://127.0.0.1:9/v1",
+            "http://127.0.0.1:10/v1",
+            "http://localhost:9/v1",
+            "http://user@169.254.169.254/v1?secret=1",
+        ] {
+            let request = WebRequest { url: url(elsewhere), json: None };
+            let error = web.send(&request, 10).await.unwrap_err();
+            assert_eq!(error.code(), "CF-STO-004", "{elsewhere}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+        assert_eq!(web.counters(), Counters::default());
+        for bad in ["ftp://host/", "file:///etc", "http://user:word@host/", "data:x"] {
+            let error = Web::new(&url(bad), None, &Options::default()).unwrap_err();
+            assert_eq!(error.code(), "CF-STO-001");
+            assert!(!error.to_string().contains("word"), "{error}");
+        }
+    }
+}

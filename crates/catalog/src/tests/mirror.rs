@@ -32,7 +32,7 @@ async fn at_google() {
     let (archive, log) = root(&Arc::default(), "s3://gcp-public-data-sentinel-2/L2");
     let mirror = Mirror::new(StoreLayout::Google, archive.clone());
     let query = query("L2A", "36NYH", "2020-03-22");
-    let found = Mirrored::new(items.clone(), mirror).search(&query).await.unwrap();
+    let found = Mirrored::new(Arc::clone(&items) as _, mirror).search(&query).await.unwrap();
     let [product] = found.products.as_slice() else { panic!("{found:?}") };
     let all = &items.search(&query).await.unwrap().products[0].assets;
     assert_eq!(product.assets.len(), all.len());
