@@ -5,7 +5,9 @@
 //! split datastrips are not its business: they apply to what it finds.
 //!
 //! - [`ArchiveListing`] walks an archive of SAFE folders and reads their metadata XML;
-//! - [`StacItems`] reads STAC items from files, in the conventions of CDSE.
+//! - [`StacItems`] reads STAC items from files, in the conventions of CDSE;
+//! - [`StacApi`] asks a STAC API for them;
+//! - [`Mirrored`] leads to the files of a mirror that arranges them in another way.
 //!
 //! [`MetadataSource`] reads what such items do not say, [`resolve_steps`] makes time steps of what was
 //! found.
@@ -14,8 +16,10 @@
 mod archive;
 mod error;
 mod metadata_source;
+mod mirror;
 mod radiometry;
 mod safe_xml;
+mod stac_api;
 mod stac_item;
 mod stac_items;
 mod steps;
@@ -27,6 +31,8 @@ mod walk;
 pub use archive::ArchiveListing;
 pub use error::{Error, Result};
 pub use metadata_source::MetadataSource;
+pub use mirror::{Mirror, Mirrored};
+pub use stac_api::{StacApi, StacApiOptions};
 pub use stac_items::StacItems;
 pub use steps::{Part, Rules, Steps, TimeStep, resolve_steps};
 pub use types::{AssetRef, Catalog, Found, Omitted, Product, ProductMetadata, Query};

@@ -49,6 +49,32 @@ impl Entry {
         }
     }
 
+    /// Whether it is known to be of the query's tile and level.
+    pub(crate) fn is_of_tile(&self, query: &Query) -> bool {
+        match self {
+            Self::Product(product) => {
+                product.id.tile() == query.tile && product.id.level() == query.level
+            }
+            Self::Omitted { level, tile, .. } => {
+                *tile == Some(query.tile) && level.is_none_or(|level| level == query.level)
+            }
+        }
+    }
+
+    /// Bytes in memory, about.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Self::Product(product) => {
+                let assets = product.assets.values();
+                let texts = |asset: &AssetRef| {
+                    asset.href.len() + asset.checksum.as_ref().map_or(0, String::len)
+                };
+                600 + assets.map(|asset| 150 + texts(asset)).sum::<usize>()
+            }
+            Self::Omitted { omitted, .. } => 200 + omitted.id.len() + omitted.reason.len(),
+        }
+    }
+
     pub(crate) fn unknown(omitted: Omitted) -> Self {
         Self::Omitted { omitted, level: None, tile: None, time: None }
     }
@@ -80,11 +106,31 @@ pub(crate) fn read_document(name: &str, text: &[u8]) -> Vec<Entry> {
     }
 }
 
+/// Whether a collection is one of ours, as far as its name tells.
+fn is_ours(item: &Value) -> bool {
+    let collection = item.get("collection").and_then(Value::as_str);
+    let ours = [Level::L1C, Level::L2A].map(Level::collection);
+    collection.is_none_or(|name| ours.iter().any(|ours| name.starts_with(ours)))
+}
+
+/// One item of the answer to a search for our collections.
+pub(crate) fn read_feature(value: Value) -> Entry {
+    if is_ours(&value)
+        && let Some(entry) = read_item("an item without id", value.clone())
+    {
+        return entry;
+    }
+    let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
+    let collection: String = text("collection").chars().take(100).collect();
+    let reason = format!("an item of the collection {collection:?}, which was not asked for");
+    let omitted = Omitted::new(text("id"), "other_collection", reason);
+    let id = product_id(text("id"), value.get("properties")).ok();
+    omit(omitted, id.as_ref(), None)
+}
+
 /// One item; `None` for items of collections that are not ours.
 fn read_item(file: &str, value: Value) -> Option<Entry> {
-    let collection = value.get("collection").and_then(Value::as_str);
-    let ours = [Level::L1C, Level::L2A].map(Level::collection);
-    if collection.is_some_and(|name| !ours.iter().any(|ours| name.starts_with(ours))) {
+    if !is_ours(&value) {
         return None;
     }
     let name = value.get("id").and_then(Value::as_str).unwrap_or(file).to_owned();
@@ -152,6 +198,9 @@ fn cog_reason(item: &Item) -> Option<String> {
 
 type Refusal = (&'static str, String);
 
+/// Largest size that is believed; real files have up to 140 MB.
+const MAX_SIZE: u64 = 1 << 40;
+
 fn read_product(item: &Item, id: &ProductId) -> Result<Product, Refusal> {
     let properties = &item.properties.additional_fields;
     check_item(properties, id)?;
@@ -177,6 +226,7 @@ fn read_product(item: &Item, id: &ProductId) -> Result<Product, Refusal> {
             place.get_or_insert((found.product_prefix, found.granule));
         }
         let size = asset.additional_fields.get("file:size").and_then(Value::as_u64);
+        let size = size.filter(|size| (1..=MAX_SIZE).contains(size));
         let checksum = string(&asset.additional_fields, "file:checksum").map(str::to_owned);
         let asset = AssetRef { href: href.to_owned(), size, etag: None, checksum };
         assets.insert(asset_id, asset);

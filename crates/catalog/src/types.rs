@@ -20,7 +20,7 @@ pub trait Catalog: Debug + Send + Sync {
 }
 
 /// What is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Query {
     /// Processing level.
     pub level: Level,
@@ -90,7 +90,8 @@ pub struct Omitted {
     pub id: String,
     /// Why, for programs: `long_name`, `unreadable_id`, `unreadable_file`, `unreadable_item`,
     /// `unreadable_metadata`, `no_assets`, `cog_asset`, `asset_mismatch`, `grid_mismatch`,
-    /// `baseline_mismatch`, `too_many_objects`, `several_granules`, `duplicate_id`, `not_in_catalog`.
+    /// `baseline_mismatch`, `too_many_objects`, `several_granules`, `duplicate_id`, `not_in_catalog`,
+    /// `other_collection`, `not_on_mirror`.
     pub code: &'static str,
     /// Why, for people.
     pub reason: String,

@@ -1,11 +1,14 @@
 //! Flags of all commands.
 
+use std::fmt;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use cubeflight_catalog::StacApiOptions;
 use cubeflight_index::{Index, ScanDetail, Shard};
-use cubeflight_sentinel2::{Level, MgrsTile, TimeRange};
+use cubeflight_sentinel2::{Level, MgrsTile, StoreLayout, TimeRange};
 use cubeflight_storage::{Options, Root, StoreProfile};
 
 use crate::commands::tlm::{InjectArgs, VerifyArgs};
@@ -80,6 +83,13 @@ pub(crate) enum Command {
     /// Not made for the open network: no TLS, no access rules but the key pairs.
     #[cfg(feature = "demo")]
     S3(S3Args),
+    /// Serve STAC items over a STAC API (for tests and the demo)
+    ///
+    /// Item search by POST and GET over the items in files below --items, with the conditions that
+    /// CDSE knows (collections, ids, datetime, bbox, query). Prints `listening on http://ADDRESS/`
+    /// on stdout when it is ready and ends on SIGTERM or SIGINT. The items are read once.
+    #[cfg(feature = "demo")]
+    Stac(StacArgs),
     /// Show all of it on this machine: make a small archive, serve it, index it, pull a cube, draw it
     ///
     /// Needs nothing from outside. Synthetic products of tile 33TVN over the year 2021, coded as ESA
@@ -109,9 +119,10 @@ pub(crate) struct StoreArgs {
     #[arg(long, value_name = "URL", env = "CUBEFLIGHT_INDEX")]
     pub(crate) index: String,
 
-    /// Which products there are: `archive` (list the store), `index` (what is indexed), or a
-    /// directory, URL or file of STAC items. Default: `archive` for a directory; for a bucket
-    /// `index`, and `archive` for tiles that are not indexed
+    /// Which products there are: `archive` (list the store), `index` (what is indexed), the root
+    /// of a STAC API (https://stac.dataspace.copernicus.eu/v1), or a directory, bucket or file of
+    /// STAC items. Default: `archive` for a directory; for a bucket `index`, and `archive` for
+    /// tiles that are not indexed
     #[arg(long, value_name = "URL|archive|index", env = "CUBEFLIGHT_CATALOG")]
     pub(crate) catalog: Option<String>,
 
@@ -120,11 +131,63 @@ pub(crate) struct StoreArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) store_alias: Vec<String>,
 
+    /// How the store arranges its files, where it is a mirror of what the catalogue names: cdse (as
+    /// the catalogue says), google (gcp-public-data-sentinel-2) or sinergise (sentinel-s2-l2a and
+    /// -l1c). See docs/catalogues.md
+    #[arg(long, default_value_t, value_name = "NAME", env = "CUBEFLIGHT_STORE_LAYOUT")]
+    pub(crate) store_layout: StoreLayout,
+
+    #[command(flatten)]
+    pub(crate) web: WebArgs,
+
     #[command(flatten)]
     pub(crate) owner: OwnerArgs,
 
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
+}
+
+/// How a STAC API is asked.
+#[derive(Clone, Args)]
+pub(crate) struct WebArgs {
+    /// Seconds for which an answer of a STAC API is used again: new products are seen after at
+    /// most this time. 0 asks every time
+    #[arg(long, default_value_t = 60, value_name = "SECONDS", env = "CUBEFLIGHT_CATALOG_TTL")]
+    pub(crate) catalog_ttl: u64,
+
+    /// Bearer token for the STAC API; from the environment only, where no other user sees it
+    #[arg(
+        long,
+        hide = true,
+        value_name = "TOKEN",
+        env = "CUBEFLIGHT_STAC_TOKEN",
+        hide_env_values = true
+    )]
+    stac_token: Option<String>,
+}
+
+impl WebArgs {
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.stac_token.as_deref().filter(|token| !token.is_empty())
+    }
+
+    pub(crate) fn options(&self) -> StacApiOptions {
+        StacApiOptions {
+            time_to_live: Duration::from_secs(self.catalog_ttl),
+            ..StacApiOptions::default()
+        }
+    }
+}
+
+impl fmt::Debug for WebArgs {
+    /// Never shows the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let token = self.token().map(|_| "hidden");
+        f.debug_struct("WebArgs")
+            .field("catalog_ttl", &self.catalog_ttl)
+            .field("stac_token", &token)
+            .finish()
+    }
 }
 
 /// Whose records are read and written.
@@ -297,9 +360,17 @@ pub(crate) struct IndexArgs {
     #[arg(long, value_name = "KEY", conflicts_with_all = ["list", "catalog"])]
     pub(crate) prefix: Option<String>,
 
-    /// Index the products of a catalogue: a directory, URL or file of STAC items
+    /// Index the products of a catalogue: the root of a STAC API, or a directory, bucket or file of
+    /// STAC items
     #[arg(long, value_name = "URL|PATH", conflicts_with = "list")]
     pub(crate) catalog: Option<String>,
+
+    /// How the store arranges its files, as in `serve`: cdse, google or sinergise
+    #[arg(long, default_value_t, value_name = "NAME", env = "CUBEFLIGHT_STORE_LAYOUT")]
+    pub(crate) store_layout: StoreLayout,
+
+    #[command(flatten)]
+    pub(crate) web: WebArgs,
 
     /// Index what a file names, `-` is standard input: a JP2 or a .SAFE folder a line, by key
     /// (counted from the store's root) or href; lines that begin with # are comments
@@ -380,6 +451,13 @@ pub(crate) struct PlanArgs {
     /// Another name under which catalogues know the store, as in `serve`
     #[arg(long, value_name = "URL")]
     pub(crate) store_alias: Vec<String>,
+
+    /// How the store arranges its files, as in `serve`: cdse, google or sinergise
+    #[arg(long, default_value_t, value_name = "NAME", env = "CUBEFLIGHT_STORE_LAYOUT")]
+    pub(crate) store_layout: StoreLayout,
+
+    #[command(flatten)]
+    pub(crate) web: WebArgs,
 
     #[command(flatten)]
     pub(crate) owner: OwnerArgs,
@@ -749,6 +827,18 @@ pub(crate) struct S3Args {
     /// Serve requests without signature too
     #[arg(long)]
     pub(crate) anonymous: bool,
+}
+
+#[cfg(feature = "demo")]
+#[derive(Debug, Args)]
+pub(crate) struct StacArgs {
+    /// Directory with items and collections (*.json at any depth)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) items: PathBuf,
+
+    /// Address to listen on; port 0 takes a free one. Printed on stdout when ready
+    #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDR")]
+    pub(crate) listen: std::net::SocketAddr,
 }
 
 /// The secret may hold colons.

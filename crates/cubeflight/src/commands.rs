@@ -12,6 +12,8 @@ pub(crate) mod read;
 #[cfg(feature = "demo")]
 pub(crate) mod s3;
 pub(crate) mod serve;
+#[cfg(feature = "demo")]
+pub(crate) mod stac;
 pub(crate) mod tlm;
 
 use std::time::Duration;

@@ -52,6 +52,8 @@ fn run(command: Command) -> Result<(), CliError> {
             #[cfg(feature = "demo")]
             Command::S3(args) => commands::s3::run(args).await,
             #[cfg(feature = "demo")]
+            Command::Stac(args) => commands::stac::run(args).await,
+            #[cfg(feature = "demo")]
             Command::Demo(args) => commands::demo::run(args).await,
             #[cfg(feature = "demo")]
             Command::Archive(args) => commands::archive::run(args).await,

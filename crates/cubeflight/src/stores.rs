@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use cubeflight_catalog::{ArchiveListing, Catalog, StacItems};
+use cubeflight_catalog::{ArchiveListing, Catalog, Mirror, Mirrored, StacApi, StacItems};
 use cubeflight_engine::{Engine, EngineConfig, IndexCatalog};
 use cubeflight_index::Index;
+use cubeflight_sentinel2::StoreLayout;
 use cubeflight_storage::{Options, Root, open_file};
 
-use crate::cli::StoreArgs;
+use crate::cli::{StoreArgs, WebArgs};
 use crate::error::CliError;
 
 /// The engine over the stores that the flags name.
@@ -19,7 +20,11 @@ pub(crate) fn engine(args: &StoreArgs, config: EngineConfig) -> Result<Engine, C
     let choice = choice(args.catalog.as_deref(), &archive);
     // What readers write is what they happened to read: no catalogue.
     let write_back = config.write_back && choice != Choice::Index;
-    let catalog = catalog(choice, &archive, &index, &options)?;
+    let mut catalog = catalog(choice, &archive, &index, &options, &args.web)?;
+    if args.store_layout != StoreLayout::Cdse {
+        let mirror = Mirror::new(args.store_layout, archive.clone());
+        catalog = Arc::new(Mirrored::new(catalog, mirror));
+    }
     Ok(Engine::new(archive, index, catalog, EngineConfig { write_back, ..config })?)
 }
 
@@ -32,6 +37,8 @@ pub(crate) enum Choice<'a> {
     Index,
     /// STAC items under this URL.
     Items(&'a str),
+    /// The STAC API with this root.
+    Api(&'a str),
 }
 
 /// Listing a directory is cheap and finds what the metadata files say; a bucket has one request per
@@ -40,10 +47,23 @@ pub(crate) fn choice<'a>(flag: Option<&'a str>, archive: &Root) -> Choice<'a> {
     match flag {
         Some("archive") => Choice::Archive,
         Some("index") => Choice::Index,
+        Some(url) if is_web(url) => Choice::Api(url),
         Some(url) => Choice::Items(url),
         None if archive.url().starts_with("file:") => Choice::Archive,
         None => Choice::Index,
     }
+}
+
+/// Over the web there are APIs only: a list of files, which items are found by, is nothing that http
+/// has.
+pub(crate) fn is_web(url: &str) -> bool {
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    matches!(scheme.as_deref(), Some("http" | "https"))
+}
+
+/// The STAC API with this root.
+pub(crate) fn api(url: &str, options: &Options, args: &WebArgs) -> Result<StacApi, CliError> {
+    Ok(StacApi::new(url, args.token(), options, args.options())?)
 }
 
 /// The catalogue that `choice` names, see [`StoreArgs::catalog`].
@@ -52,11 +72,13 @@ pub(crate) fn catalog(
     archive: &Root,
     index: &Index,
     options: &Options,
+    web: &WebArgs,
 ) -> Result<Arc<dyn Catalog>, CliError> {
     let listing = || Arc::new(ArchiveListing::new(archive.clone()));
     Ok(match choice {
         Choice::Archive => listing(),
         Choice::Index => Arc::new(IndexCatalog::new(index.clone(), archive.clone(), listing())),
+        Choice::Api(url) => Arc::new(api(url, options, web)?),
         Choice::Items(url) if url.ends_with(".json") => {
             let (root, path) = open_file(url, options)?;
             Arc::new(StacItems::file(root, path))

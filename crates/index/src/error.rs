@@ -52,6 +52,16 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// What names the files to index failed.
+    #[error("{reason}")]
+    Source {
+        /// Its stable code.
+        code: &'static str,
+        /// What it said.
+        reason: String,
+        /// Whether trying again later may help.
+        transient: bool,
+    },
     /// Folders within folders without end.
     #[error("{path} lies more than {limit} folders deep; is there a link that leads back up?")]
     TooDeep {
@@ -100,6 +110,7 @@ impl Error {
             Self::NotAnImage { .. } => "CF-IDX-020",
             Self::Product { .. } => "CF-IDX-021",
             Self::TooDeep { .. } => "CF-IDX-022",
+            Self::Source { code, .. } => code,
             Self::Storage(error) => error.code(),
             Self::Jp2(error) => error.code(),
             Self::Tlm(error) => error.code(),
@@ -112,6 +123,7 @@ impl Error {
         match self {
             Self::Storage(error) => error.is_transient(),
             Self::Shared(error) => error.is_transient(),
+            Self::Source { transient, .. } => *transient,
             _ => false,
         }
     }

@@ -34,7 +34,9 @@ impl Wanted {
         if let (Some(wanted), Some(parts)) = (self.tile, after(&parts, "tiles")) {
             let (name, zone) = (wanted.to_string(), wanted.zone().to_string());
             let wanted = [zone.as_str(), name.get(2..3).unwrap_or(""), name.get(3..).unwrap_or("")];
-            return parts.iter().zip(wanted).all(|(part, wanted)| *part == wanted);
+            // some write the zone with two digits
+            let mut pairs = parts.iter().map(|part| part.trim_start_matches('0')).zip(wanted);
+            return pairs.all(|(part, wanted)| part == wanted);
         }
         true
     }
@@ -128,6 +130,20 @@ mod tests {
         }
         assert!(Wanted::default().may_be_below("Sentinel-2/MSI/L1C/2015/07/04"));
         assert!(Wanted::default().may_be_below("L2/tiles/34"));
+    }
+
+    #[test]
+    fn zones_of_one_digit_are_written_in_two_ways() {
+        let wanted = Wanted { tile: "07HFE".parse().ok(), ..Wanted::default() };
+        for (folder, holds) in [
+            ("tiles/7/H/FE", true),
+            ("L2/tiles/07/H/FE", true),
+            ("tiles/07", true),
+            ("tiles/17", false),
+            ("tiles/70", false),
+        ] {
+            assert_eq!(wanted.may_be_below(folder), holds, "{folder}");
+        }
     }
 
     #[test]

@@ -86,7 +86,8 @@ pub fn archive_key(key: &str) -> &str {
 }
 
 /// Whether two keys name the same file of a product, on whatever mirror: they agree from the SAFE
-/// folder on. Keys without such a folder must agree as a whole.
+/// folder on. Keys without such a folder must agree as a whole, or one be the end of the other, which
+/// has the bucket too.
 pub fn is_same_file(a: &str, b: &str) -> bool {
     let within = |key: &str| {
         let folder = key.split('/').find(|part| part.ends_with(".SAFE"))?;
@@ -95,7 +96,14 @@ pub fn is_same_file(a: &str, b: &str) -> bool {
     };
     match (within(a), within(b)) {
         (Some(a), Some(b)) => a == b,
-        (None, None) => archive_key(a) == archive_key(b),
+        (None, None) => {
+            let (a, b) = (archive_key(a), archive_key(b));
+            let ends = |long: &str, short: &str| {
+                let rest = long.strip_suffix(short);
+                !short.is_empty() && rest.is_some_and(|rest| rest.ends_with('/'))
+            };
+            a == b || ends(a, b) || ends(b, a)
+        }
         _ => false,
     }
 }
@@ -181,6 +189,11 @@ mod tests {
             assert!(!is_same_file(&cdse, other), "{other}");
         }
         assert!(!is_same_file("a.jp2", "b.jp2"));
+        let key = "tiles/33/T/VN/2021/1/3/0/R10m/B08.jp2";
+        assert!(is_same_file(key, &format!("s3://sentinel-s2-l2a/{key}")));
+        assert!(!is_same_file(key, &format!("s3://sentinel-s2-l2a/x{key}")));
+        assert!(!is_same_file(key, "tiles/33/T/VN/2021/1/3/1/R10m/B08.jp2"));
+        assert!(!is_same_file("", "s3://bucket/"));
     }
 
     #[test]

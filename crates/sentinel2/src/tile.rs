@@ -7,6 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::geographic::{latitude, longitude_offset};
 use crate::grid::{Grid, Resolution};
 use crate::{Error, Result};
 
@@ -67,7 +68,43 @@ impl MgrsTile {
             height: resolution.pixels(),
         }
     }
+
+    /// What encloses the tile in geographic coordinates: west, south, east, north in degrees (WGS
+    /// 84), grown by some 100 m. A tile on the antimeridian has its west east of its east, as
+    /// RFC 7946 (5.2) has it.
+    pub fn geographic_bounds(&self) -> [f64; 4] {
+        let extent = f64::from(Resolution::R60m.metres() * Resolution::R60m.pixels());
+        let false_northing = if self.is_south() { FALSE_NORTHING } else { 0 };
+        let west = f64::from(self.ulx - 500_000);
+        let north = f64::from(self.uly - false_northing);
+        let meridian = f64::from(self.zone) * 6.0 - 183.0;
+        let (mut min_x, mut min_y) = (f64::INFINITY, f64::INFINITY);
+        let (mut max_x, mut max_y) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
+        // parallels and meridians are bent in the grid: the edge is followed, not its corners only
+        for step in 0..=EDGE_STEPS {
+            let along = extent * f64::from(step) / f64::from(EDGE_STEPS);
+            for (x, y) in [
+                (west + along, north),
+                (west + along, north - extent),
+                (west, north - along),
+                (west + extent, north - along),
+            ] {
+                let (lon, lat) = (meridian + longitude_offset(x, y), latitude(x, y));
+                (min_x, max_x) = (min_x.min(lon), max_x.max(lon));
+                (min_y, max_y) = (min_y.min(lat), max_y.max(lat));
+            }
+        }
+        let dy = MARGIN;
+        let dx = MARGIN / min_y.abs().max(max_y.abs()).to_radians().cos();
+        let wrap = |lon: f64| (lon + 180.0).rem_euclid(360.0) - 180.0;
+        [wrap(min_x - dx), min_y - dy, wrap(max_x + dx), max_y + dy]
+    }
 }
+
+/// Points along each edge whose bounds are taken.
+const EDGE_STEPS: u32 = 32;
+/// Degrees of latitude by which bounds are grown: more than an edge bends between two points.
+const MARGIN: f64 = 0.001;
 
 impl fmt::Debug for MgrsTile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -175,37 +212,6 @@ fn meets_band(easting: i32, northing: i32, band: i32) -> bool {
     highest > south && lowest < north
 }
 
-/// Latitude in degrees of a UTM point given by its distance from the central meridian and from the
-/// equator in metres: Krüger's series in the third flattening, to the third order (millimetres
-/// over all squares), on the WGS 84 ellipsoid.
-fn latitude(x: f64, y: f64) -> f64 {
-    const N: f64 = 0.001_679_220_386_383_705;
-    const RADIUS: f64 = 6_367_449.145_823_415 * 0.9996;
-    let beta = [
-        N / 2.0 - 2.0 / 3.0 * N * N + 37.0 / 96.0 * N * N * N,
-        N * N / 48.0 + N * N * N / 15.0,
-        17.0 / 480.0 * N * N * N,
-    ];
-    let (xi, eta) = (y / RADIUS, x / RADIUS);
-    let (mut xi1, mut eta1) = (xi, eta);
-    for (coefficient, j) in beta.into_iter().zip([2.0, 4.0, 6.0]) {
-        xi1 -= coefficient * (j * xi).sin() * (j * eta).cosh();
-        eta1 -= coefficient * (j * xi).cos() * (j * eta).sinh();
-    }
-    // From the conformal latitude back to the geodetic one.
-    let conformal = (xi1.sin() / eta1.cosh()).asin();
-    let delta = [
-        2.0 * N - 2.0 / 3.0 * N * N - 2.0 * N * N * N,
-        7.0 / 3.0 * N * N - 8.0 / 5.0 * N * N * N,
-        56.0 / 15.0 * N * N * N,
-    ];
-    let geodetic = delta
-        .into_iter()
-        .zip([2.0, 4.0, 6.0])
-        .fold(conformal, |sum, (coefficient, j)| sum + coefficient * (j * conformal).sin());
-    geodetic.to_degrees()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -234,6 +240,28 @@ mod tests {
             let grid = tile.grid(Resolution::R20m);
             assert_eq!((grid.width, grid.height), (5490, 5490));
             assert_eq!((grid.origin_x, grid.origin_y, grid.epsg), (ulx, uly, epsg));
+        }
+    }
+
+    /// Against PROJ (pyproj, EPSG:326zz and 327zz to EPSG:4326, edges densified 1,000 times).
+    #[test]
+    fn geographic_bounds() {
+        for (name, expected) in [
+            ("33TVN", [13.662865, 46.858176, 15.130470, 47.853702]),
+            ("29UNU", [-9.000300, 52.251592, -7.355053, 53.249626]),
+            ("18LTM", [-77.762813, -12.746642, -76.745581, -11.746226]),
+            ("57KWR", [158.999805, -22.695388, 160.068763, -21.700021]),
+            ("01KAB", [179.239210, -17.254850, -179.715461, -16.247763]),
+            ("55WFR", [149.343164, 67.453312, 152.119568, 68.494825]),
+            ("07HFE", [-139.945531, -32.621057, -138.764261, -31.615848]),
+        ] {
+            let tile: MgrsTile = name.parse().unwrap();
+            let found = tile.geographic_bounds();
+            let [dx, dy] = [found[0] - expected[0], found[1] - expected[1]];
+            let [ex, ey] = [expected[2] - found[2], expected[3] - found[3]];
+            for outside in [-dx, -dy, -ex, -ey] {
+                assert!((0.0..0.01).contains(&outside), "{name}: {found:?}, not {expected:?}");
+            }
         }
     }
 

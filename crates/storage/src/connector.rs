@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use object_store::ClientOptions;
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
     ReqwestConnector,
 };
+use object_store::{ClientOptions, HeaderMap};
 
 /// A response whose status says that the same request may succeed later.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +20,7 @@ use object_store::client::{
 pub(crate) struct Busy {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<Duration>,
-    body: String,
+    pub(crate) body: String,
 }
 
 fn body_suffix(body: &str) -> String {
@@ -29,7 +29,7 @@ fn body_suffix(body: &str) -> String {
 
 /// RFC 9110: 408 request timeout, 429 too many requests (RFC 6585), 5xx server errors; but not 501
 /// and 505, which say that the server will never do this.
-fn is_busy(status: u16) -> bool {
+pub(crate) fn is_busy(status: u16) -> bool {
     matches!(status, 408 | 429) || ((500..600).contains(&status) && !matches!(status, 501 | 505))
 }
 
@@ -54,16 +54,22 @@ impl HttpService for Service {
         if !is_busy(status) {
             return Ok(response);
         }
-        let retry_after = response
-            .headers()
-            .get("retry-after")
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| parse_retry_after(value, Utc::now()));
+        let retry_after = retry_after(response.headers());
         let body = response.into_body().bytes().await.unwrap_or_default();
-        let body = String::from_utf8_lossy(&body).chars().take(300).collect();
-        let busy = Busy { status, retry_after, body };
+        let busy = Busy { status, retry_after, body: beginning(&body) };
         Err(HttpError::new(HttpErrorKind::Interrupted, busy))
     }
+}
+
+/// The pause that a response asks for.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get("retry-after")?.to_str().ok()?;
+    parse_retry_after(value, Utc::now())
+}
+
+/// What a body begins with, for messages.
+pub(crate) fn beginning(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).chars().take(300).collect()
 }
 
 /// RFC 9110, 10.2.3: seconds, or an HTTP date.

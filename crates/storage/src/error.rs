@@ -111,6 +111,16 @@ pub enum Error {
         /// Which one and why.
         reason: String,
     },
+    /// A web service answered with a status that says that the same request will fail again.
+    #[error("{url} answered {status}{}", if text.is_empty() { String::new() } else { format!(": {text}") })]
+    Answered {
+        /// What was asked.
+        url: String,
+        /// HTTP status.
+        status: u16,
+        /// What the body begins with, or where the answer leads.
+        text: String,
+    },
     /// Any other failure of the store.
     #[error("store failed: {path}: {source}")]
     Store {
@@ -137,6 +147,7 @@ impl Error {
         "CF-STO-011",
         "CF-STO-012",
         "CF-STO-013",
+        "CF-STO-014",
     ];
 
     /// Stable code, `CF-STO-NNN`.
@@ -155,6 +166,7 @@ impl Error {
             Self::TooLarge { .. } => "CF-STO-011",
             Self::BadOption { .. } => "CF-STO-012",
             Self::Store { .. } => "CF-STO-013",
+            Self::Answered { .. } => "CF-STO-014",
         }
     }
 
@@ -176,7 +188,7 @@ impl Error {
         Self::convert(path.to_string(), error)
     }
 
-    fn convert(path: String, error: object_store::Error) -> Self {
+    pub(crate) fn convert(path: String, error: object_store::Error) -> Self {
         use object_store::Error as Store;
         let named = |inner: &str| if path.is_empty() { inner.to_owned() } else { path.clone() };
         match error {

@@ -8,6 +8,8 @@
 //!    that use it); every attempt counts, none is held during a backoff;
 //! 3. metrics: every attempt counted ([`Counters`]), and on request logged ([`RequestLog`]).
 //!
+//! A [`Web`] is a service of JSON over HTTP, a catalogue for one, under the same limits and retries.
+//!
 //! Hrefs of catalogues are untrusted: [`Root::resolve`] turns one into a path only if it lies
 //! under the root or one of its aliases.
 //!
@@ -26,6 +28,7 @@ mod retry;
 mod root;
 #[cfg(test)]
 mod tests;
+mod web;
 
 pub use error::{Error, Result};
 pub use limit::Limits;
@@ -35,3 +38,4 @@ pub use object_store::{ObjectMeta, ObjectStore};
 pub use options::{Credentials, Options, StoreProfile};
 pub use retry::{RetryPolicy, is_transient};
 pub use root::{Root, open_file};
+pub use web::{Web, WebRequest};

@@ -86,7 +86,7 @@ impl Limits {
     }
 
     /// Waits until a request may be sent. It is in flight until the permit is dropped.
-    async fn admit(&self) -> Option<OwnedSemaphorePermit> {
+    pub(crate) async fn admit(&self) -> Option<OwnedSemaphorePermit> {
         // The connection first: a token in hand would age while it waits, and several of them
         // would then be spent together. The semaphore is never closed.
         let permit = Arc::clone(&self.0.connections).acquire_owned().await.ok();

@@ -42,11 +42,11 @@ impl Counts {
         self.retries.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn requests(&self, number: usize) {
+    pub(crate) fn requests(&self, number: usize) {
         self.requests.fetch_add(widen(number), Ordering::Relaxed);
     }
 
-    fn bytes(&self, number: u64) {
+    pub(crate) fn bytes(&self, number: u64) {
         self.bytes.fetch_add(number, Ordering::Relaxed);
     }
 

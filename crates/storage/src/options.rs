@@ -20,6 +20,8 @@ pub struct Options {
     pub region: Option<String>,
     /// Whose account; a bucket cannot be opened without.
     pub credentials: Option<Credentials>,
+    /// Whether the account pays for its requests, as some public buckets want.
+    pub requester_pays: bool,
     /// Requests in flight at a time.
     pub max_connections: usize,
     /// Requests a minute, repeats and pages of listings included; `None` is no limit. Local
@@ -50,6 +52,7 @@ impl Default for Options {
             endpoint: None,
             region: None,
             credentials: None,
+            requester_pays: false,
             max_connections: 16,
             requests_per_minute: None,
             burst: 1,

@@ -13,6 +13,7 @@ pub(crate) fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Resul
     let mut options = Options {
         endpoint: get("AWS_ENDPOINT_URL_S3").or_else(|| get("AWS_ENDPOINT_URL")),
         region: get("AWS_REGION").or_else(|| get("AWS_DEFAULT_REGION")),
+        requester_pays: is_true(get("AWS_REQUEST_PAYER")),
         ..Options::default()
     };
     if is_true(get("AWS_NO_SIGN_REQUEST")) || is_true(get("AWS_SKIP_SIGNATURE")) {
@@ -39,7 +40,9 @@ pub(crate) fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Resul
 }
 
 fn is_true(value: Option<String>) -> bool {
-    value.is_some_and(|value| matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "yes"))
+    value.is_some_and(|value| {
+        matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "requester")
+    })
 }
 
 fn pair(
@@ -131,8 +134,10 @@ mod tests {
             ("AWS_DEFAULT_REGION", "default"),
             ("AWS_ACCESS_KEY_ID", "id"),
             ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("AWS_REQUEST_PAYER", "requester"),
         ])
         .unwrap();
+        assert!(options.requester_pays);
         assert_eq!(options.endpoint.as_deref(), Some("http://b"));
         assert_eq!(options.region.as_deref(), Some("default"));
         assert_eq!(options.credentials, Some(Credentials::keys("id", "secret")));

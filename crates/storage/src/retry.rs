@@ -162,6 +162,45 @@ fn passing_io(kind: std::io::ErrorKind) -> bool {
     )
 }
 
+/// Runs `attempt` until it succeeds, fails for good, or the policy ends it.
+pub(crate) async fn repeat<T, A, F>(
+    policy: &RetryPolicy,
+    counts: &Counts,
+    mut attempt: A,
+) -> Result<T>
+where
+    T: Send,
+    A: FnMut(u32) -> F + Send,
+    F: Future<Output = Result<T>> + Send,
+{
+    let start = Instant::now();
+    let mut attempts = 0_u32;
+    loop {
+        attempts += 1;
+        let left = policy.deadline.saturating_sub(start.elapsed());
+        let outcome = tokio::time::timeout(left, attempt(attempts)).await;
+        let error = match outcome {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(error)) => refusal(error),
+            Err(_) => generic(DeadlinePassed(policy.deadline)),
+        };
+        let means_load = policy.retry_forbidden && matches!(error, Error::PermissionDenied { .. });
+        let asked = match passing(&error) {
+            Some(asked) => asked,
+            None if means_load => None,
+            None => return Err(error),
+        };
+        let pause = asked.unwrap_or_else(|| policy.pause(attempts));
+        let too_late = start.elapsed().saturating_add(pause) >= policy.deadline;
+        if attempts > policy.max_retries || too_late {
+            return Err(generic(Exhausted { attempts, source: error }));
+        }
+        tracing::debug!(attempts, pause_ms = pause.as_millis(), %error, "request failed, retry");
+        counts.retry();
+        tokio::time::sleep(pause).await;
+    }
+}
+
 /// The decorator.
 #[derive(Debug, Clone)]
 pub(crate) struct Retry {
@@ -183,42 +222,14 @@ impl Retry {
         Self { inner, policy: Arc::new(policy), counts, paged }
     }
 
-    /// Runs `attempt` until it succeeds, fails for good, or the policy ends it.
-    async fn run<T, A, F>(&self, mut attempt: A) -> Result<T>
+    /// See [`repeat`].
+    async fn run<T, A, F>(&self, attempt: A) -> Result<T>
     where
         T: Send,
         A: FnMut(u32) -> F + Send,
         F: Future<Output = Result<T>> + Send,
     {
-        let start = Instant::now();
-        let mut attempts = 0_u32;
-        loop {
-            attempts += 1;
-            let left = self.policy.deadline.saturating_sub(start.elapsed());
-            let outcome = tokio::time::timeout(left, attempt(attempts)).await;
-            let error = match outcome {
-                Ok(Ok(value)) => return Ok(value),
-                Ok(Err(error)) => refusal(error),
-                Err(_) => generic(DeadlinePassed(self.policy.deadline)),
-            };
-            let asked = match passing(&error) {
-                Some(asked) => asked,
-                None if self.means_load(&error) => None,
-                None => return Err(error),
-            };
-            let pause = asked.unwrap_or_else(|| self.policy.pause(attempts));
-            let too_late = start.elapsed().saturating_add(pause) >= self.policy.deadline;
-            if attempts > self.policy.max_retries || too_late {
-                return Err(generic(Exhausted { attempts, source: error }));
-            }
-            tracing::debug!(attempts, pause_ms = pause.as_millis(), %error, "request failed, retry");
-            self.counts.retry();
-            tokio::time::sleep(pause).await;
-        }
-    }
-
-    fn means_load(&self, error: &Error) -> bool {
-        self.policy.retry_forbidden && matches!(error, Error::PermissionDenied { .. })
+        repeat(&self.policy, &self.counts, attempt).await
     }
 
     /// A create that failed after reaching the store finds its own object on the repeat: that is

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ClientOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
@@ -175,6 +175,7 @@ impl Root {
             .with_bucket_name(&bucket)
             .with_retry(object_store::RetryConfig { max_retries: 0, ..Default::default() })
             .with_http_connector(Connector)
+            .with_config(AmazonS3ConfigKey::RequestPayer, options.requester_pays.to_string())
             // many services have no bulk delete, and a single delete can be retried by itself
             .with_disable_bulk_delete(true);
         if let Some(region) = &options.region {

@@ -17,6 +17,10 @@ mod query;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
 use stac_server::{Api, routes};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -53,7 +57,7 @@ impl StacServer {
             .map_err(|error| unreadable(error.to_string()))?
             .id("cubeflight-testkit")
             .description("Items of a synthetic archive");
-        let router = routes::from_api(api);
+        let router = router(api);
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
         let serving = tokio::spawn(async move {
@@ -91,3 +95,27 @@ impl StacServer {
         }
     }
 }
+
+/// The routes of the crate, and the query extension among what the server says it knows.
+fn router(api: Api<Items>) -> Router {
+    let (root, conformance) = (api.clone(), api.clone());
+    let landing = async move || match root.root().await {
+        Ok(mut page) => {
+            page.conformance.conforms_to.push(QUERY.to_owned());
+            Json(page).into_response()
+        }
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    };
+    let classes = async move || {
+        let mut classes = conformance.conformance();
+        classes.conforms_to.push(QUERY.to_owned());
+        Json(classes)
+    };
+    Router::new()
+        .route("/", get(landing))
+        .route("/conformance", get(classes))
+        .fallback_service(routes::from_api(api))
+}
+
+/// STAC API extension query, 1.0.0.
+const QUERY: &str = "https://api.stacspec.org/v1.0.0/item-search#query";

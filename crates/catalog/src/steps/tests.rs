@@ -221,7 +221,7 @@ fn raw_numbers_of_a_step_mean_one_thing() {
     let new = product("S2B 20220103T103411 N0500 20230306T172000", Some(-4), None);
     let day = Rules { group_by: GroupBy::SolarDay, ..RAW };
     let error = mixed(&[&old, &new], &day).unwrap_err();
-    assert_eq!((error.code(), error.is_transient()), ("CF-CAT-020", false));
+    assert_eq!((error.code(), error.is_transient()), ("CF-CAT-009", false));
     let text = error.to_string();
     for word in ["2022-01-03T10:14:11Z", &old.id.to_string(), &new.id.to_string(), "harmonised"] {
         assert!(text.contains(word), "{text}");

@@ -2,7 +2,9 @@
 
 mod archive;
 mod metadata_source;
+mod mirror;
 mod stac;
+mod stac_api;
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
 //! `cubeflight demo`: the whole path on this machine, nothing needed from outside. A synthetic
-//! archive behind an S3 server, indexed, served over Flight, pulled as a cube, drawn.
+//! archive behind an S3 server and a STAC API, indexed, served over Flight, pulled as a cube, drawn.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use cubeflight_catalog::StacItems;
+use cubeflight_catalog::{StacApi, StacApiOptions};
 use cubeflight_engine::{Engine, EngineConfig};
 use cubeflight_index::{Index, IndexOptions, build, candidates};
 use cubeflight_proto::v1;
@@ -16,6 +16,7 @@ use cubeflight_sentinel2::{AssetId, Bounds, Level, MgrsTile, TimeRange};
 use cubeflight_storage::{Credentials, Options, Root};
 use cubeflight_testkit::archive::{Config as ArchiveConfig, Report};
 use cubeflight_testkit::s3;
+use cubeflight_testkit::stac::StacServer;
 
 use crate::cli::DemoArgs;
 use crate::commands::pull::cube::Cube;
@@ -52,8 +53,10 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
     let archive = Root::open(BUCKET, &options)?;
     let index = index(&args.out, &archive).await?;
 
-    let items = Root::open(&args.out.join("stac").to_string_lossy(), &Options::default())?;
-    let catalog = Arc::new(StacItems::new(items));
+    let items = StacServer::start(&args.out.join("stac"), ([127, 0, 0, 1], 0).into()).await?;
+    line("catalog", &format!("STAC API at {}", items.url()))?;
+    let catalog = StacApi::new(&items.url(), None, &options, StacApiOptions::default())?;
+    let catalog = Arc::new(catalog);
     let engine = Engine::new(archive, index, catalog, EngineConfig::default())?;
     let server = Running::start(engine, args.listen).await?;
     line("server", &server.url())?;
@@ -82,6 +85,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
     line("picture", &picture.display().to_string())?;
     if !args.serve {
         server.stop().await?;
+        items.stop().await;
         store.stop().await;
         return Ok(());
     }
@@ -93,6 +97,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
         server.url()
     ))?;
     let outcome = server.until_told().await;
+    items.stop().await;
     store.stop().await;
     outcome
 }

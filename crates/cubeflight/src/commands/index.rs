@@ -4,6 +4,7 @@ mod sources;
 
 use std::time::{Duration, Instant};
 
+use cubeflight_catalog::StacApi;
 use cubeflight_index::{Assets, IndexOptions, Indexer, Report, Scope};
 use cubeflight_sentinel2::Wanted;
 use cubeflight_storage::{Counters, Options, Root};
@@ -33,6 +34,7 @@ pub(crate) async fn run(args: IndexArgs) -> Result<(), CliError> {
         Wanted { level: args.collection, tile: args.tile, time: args.datetime.unwrap_or_default() };
     let scope = Scope { wanted, assets, shard: args.shard };
     let place = Place::open(&args, &archive, &options)?;
+    let api = place.api();
     let source = place.source(&scope);
     let index_options = IndexOptions {
         concurrency: args.concurrency,
@@ -47,7 +49,7 @@ pub(crate) async fn run(args: IndexArgs) -> Result<(), CliError> {
     let report = indexer.run(source, &stop).await;
     watch.finish();
 
-    let run = Run { seconds: begin.elapsed().as_secs_f64(), archive, store, report };
+    let run = Run { seconds: begin.elapsed().as_secs_f64(), archive, store, api, report };
     if args.json {
         print_json(&run.json())?
     } else {
@@ -78,18 +80,20 @@ struct Run {
     seconds: f64,
     archive: Root,
     store: Root,
+    api: Option<StacApi>,
     report: Report,
 }
 
 impl Run {
-    /// Of both stores.
+    /// Of both stores, and of the catalogue where it is a service.
     fn counters(&self) -> Counters {
-        let (archive, index) = (self.archive.counters(), self.store.counters());
-        Counters {
-            requests: archive.requests + index.requests,
-            bytes: archive.bytes + index.bytes,
-            retries: archive.retries + index.retries,
-        }
+        let api = self.api.as_ref().map(StacApi::counters);
+        let counted = [Some(self.archive.counters()), Some(self.store.counters()), api];
+        counted.into_iter().flatten().fold(Counters::default(), |sum, it| Counters {
+            requests: sum.requests + it.requests,
+            bytes: sum.bytes + it.bytes,
+            retries: sum.retries + it.retries,
+        })
     }
 
     fn json(&self) -> Value {

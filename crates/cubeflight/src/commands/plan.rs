@@ -67,6 +67,8 @@ pub(crate) async fn run(args: PlanArgs) -> Result<(), CliError> {
                 index,
                 catalog: args.catalog,
                 store_alias: args.store_alias,
+                store_layout: args.store_layout,
+                web: args.web,
                 owner: args.owner,
                 limits: args.limits,
             };

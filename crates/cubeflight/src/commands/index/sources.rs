@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path as FilePath;
 
-use cubeflight_catalog::{Omitted, Product, StacItems};
+use cubeflight_catalog::{Mirror, Omitted, Product, StacApi, StacItems};
+
 use cubeflight_index::{
     Error as IndexError, Failure, Found, Line, Scope, Source, archive_listing, listed,
 };
@@ -15,6 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use crate::cli::IndexArgs;
 use crate::error::CliError;
+use crate::stores;
 
 /// Longest line of a list; more of it is not read.
 const LONGEST: u64 = 8 * 1024;
@@ -23,7 +25,14 @@ const LONGEST: u64 = 8 * 1024;
 pub(super) enum Place {
     Archive { archive: Root, prefix: Option<Path> },
     List { archive: Root, lines: Box<dyn BufRead + Send>, name: String },
-    Items { archive: Root, items: StacItems },
+    Items { archive: Root, items: Items, mirror: Mirror },
+}
+
+/// A catalogue.
+#[derive(Debug, Clone)]
+pub(super) enum Items {
+    Files(StacItems),
+    Api(StacApi),
 }
 
 impl Place {
@@ -33,6 +42,7 @@ impl Place {
         options: &Options,
     ) -> Result<Self, CliError> {
         let archive = archive.clone();
+        let mirror = || Mirror::new(args.store_layout, archive.clone());
         if let Some(file) = &args.list {
             let name = file.display().to_string();
             return Ok(Self::List { archive, lines: open_list(file)?, name });
@@ -44,11 +54,19 @@ impl Place {
                 });
                 Self::Archive { archive, prefix }
             }
+            Some(url) if stores::is_web(url) => {
+                let items = Items::Api(stores::api(url, options, &args.web)?);
+                Self::Items { mirror: mirror(), archive, items }
+            }
             Some(url) if url.ends_with("json") => {
                 let (root, path) = open_file(url, options)?;
-                Self::Items { archive, items: StacItems::file(root, path) }
+                let items = Items::Files(StacItems::file(root, path));
+                Self::Items { mirror: mirror(), archive, items }
             }
-            Some(url) => Self::Items { archive, items: StacItems::new(Root::open(url, options)?) },
+            Some(url) => {
+                let items = Items::Files(StacItems::new(Root::open(url, options)?));
+                Self::Items { mirror: mirror(), archive, items }
+            }
         })
     }
 
@@ -58,7 +76,15 @@ impl Place {
             Self::List { archive, lines, name } => {
                 listed(&archive, read_lines(lines, name).boxed())
             }
-            Self::Items { archive, items } => catalogued(archive, items, scope),
+            Self::Items { archive, items, mirror } => catalogued(archive, items, mirror, scope),
+        }
+    }
+
+    /// The catalogue, where it is a service with requests of its own.
+    pub(super) fn api(&self) -> Option<StacApi> {
+        match self {
+            Self::Items { items: Items::Api(api), .. } => Some(api.clone()),
+            _ => None,
         }
     }
 }
@@ -112,13 +138,20 @@ fn read_line(lines: &mut impl BufRead) -> std::io::Result<Option<String>> {
     Ok(Some(String::from_utf8_lossy(&line).trim_end().to_owned()))
 }
 
-fn catalogued(archive: Root, items: StacItems, scope: &Scope) -> Source<'static> {
+fn catalogued(archive: Root, items: Items, mirror: Mirror, scope: &Scope) -> Source<'static> {
     let wanted = scope.wanted;
     // the stream borrows its catalogue, so both go together through a channel
     let (sender, receiver) = tokio::sync::mpsc::channel(64);
     tokio::spawn(async move {
-        let mut products = items.all(wanted);
+        let mut products = match &items {
+            Items::Files(files) => files.all(wanted),
+            Items::Api(api) => api.all(wanted),
+        };
         while let Some(next) = products.next().await {
+            let next = match next {
+                Ok(Ok(product)) => mirror.place(product).await,
+                next => next,
+            };
             let found = match next {
                 Ok(Ok(product)) => places(&archive, product).into_iter().map(Ok).collect(),
                 Ok(Err(omitted)) => vec![Ok(unusable(omitted))],
@@ -137,7 +170,11 @@ fn catalogued(archive: Root, items: StacItems, scope: &Scope) -> Source<'static>
 fn failed(error: cubeflight_catalog::Error) -> IndexError {
     match error {
         cubeflight_catalog::Error::Storage(error) => error.into(),
-        error => IndexError::Task { reason: error.to_string() },
+        error => IndexError::Source {
+            code: error.code(),
+            reason: error.to_string(),
+            transient: error.is_transient(),
+        },
     }
 }
 

@@ -18,7 +18,7 @@ use futures::StreamExt as _;
 use serde_json::json;
 
 use self::compare::{Depth, Finding, compare};
-use crate::cli::OwnerArgs;
+use crate::cli::{OwnerArgs, WebArgs};
 use crate::commands::{print, print_json};
 use crate::error::CliError;
 use crate::request::words;
@@ -65,9 +65,12 @@ pub(crate) struct VerifyArgs {
     #[arg(long)]
     full: bool,
 
-    /// STAC items with checksums: a directory, URL or file
+    /// STAC items with checksums: the root of a STAC API, a directory, bucket or file
     #[arg(long, value_name = "URL", env = "CUBEFLIGHT_CATALOG")]
     catalog: Option<String>,
+
+    #[command(flatten)]
+    web: WebArgs,
 
     /// Print the result as JSON
     #[arg(long)]
@@ -145,13 +148,13 @@ async fn tasks(
     query: &Query,
 ) -> Result<Vec<Task>, CliError> {
     let failed = |error: cubeflight_catalog::Error| CliError::coded(error.code(), &error);
-    let listing = stores::catalog(Choice::Archive, archive, index, options)?;
+    let listing = stores::catalog(Choice::Archive, archive, index, options, &args.web)?;
     let files = IndexCatalog::new(index.clone(), archive.clone(), listing);
     let files = by_asset(files.search(query).await.map_err(failed)?.products);
     let mut checksums = BTreeMap::new();
     if let Some(choice) = args.catalog.as_deref().filter(|_| args.full) {
-        let catalog =
-            stores::catalog(stores::choice(Some(choice), archive), archive, index, options)?;
+        let choice = stores::choice(Some(choice), archive);
+        let catalog = stores::catalog(choice, archive, index, options, &args.web)?;
         checksums = by_asset(catalog.search(query).await.map_err(failed)?.products);
     }
     let mut tasks = Vec::with_capacity(records.len());
