@@ -170,7 +170,8 @@ fn source(
         return fault(fault_code::OFFSET_UNKNOWN, text);
     }
     let Some(file) = product.assets.get(&column.asset) else {
-        let text = format!("the product has no {}", column.asset);
+        let by_baseline = column.asset.absence(product.id.baseline());
+        let text = by_baseline.unwrap_or_else(|| format!("the product has no {}", column.asset));
         return fault(fault_code::ABSENT, text);
     };
     let candidates = records.get(&(product.id.clone(), column.asset));

@@ -172,13 +172,13 @@ async fn what_is_different_but_not_wrong() {
     assert_eq!(product.metadata.cloud_cover, None);
     assert_eq!(product.datastrip_start.unwrap().to_rfc3339(), "2020-03-22T07:58:11+00:00");
 
-    // no masks as JPEG 2000 before baseline 04.00
+    // no masks but the probabilities as JPEG 2000 before baseline 04.00
     let dir = item(&real, |item| {
         let text = item.to_string().replace("N0500", "N0214").replace("05.00", "02.14");
         *item = serde_json::from_str(&text).unwrap();
     });
     let product = only(dir.path(), &query("L2A", "36NYH", "2020")).await;
-    assert_eq!(product.assets.len(), 36);
+    assert_eq!(product.assets.len(), 36 + 4, "the probabilities at 20 and 60 m");
 }
 
 #[tokio::test]
