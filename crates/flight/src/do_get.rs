@@ -17,7 +17,7 @@ use tonic::{Response, Status};
 
 use crate::CubeFlight;
 use crate::convert::domain;
-use crate::get_schema::schema;
+use crate::get_schema::{check_offsets, schema};
 use crate::status::{PRODUCT_GONE, from_batch, from_engine, from_request, of_product, plain};
 use crate::tlm::Query;
 use crate::trailers::{Counted, PLAN_MS, ROWS, Trailers};
@@ -76,6 +76,7 @@ impl CubeFlight {
         let pins = pins.map(product_ids).transpose().map_err(|error| from_request(&error))?;
         let resolved = self.engine().resolve(&request, pins.as_deref()).await;
         let resolved = resolved.map_err(|error| from_engine(&error))?;
+        check_offsets(&request, &resolved.plan)?;
         check_pins(pins.as_deref().unwrap_or_default(), &resolved.plan.summary.matched_ids)?;
 
         let layout = Arc::clone(&resolved.plan.layout);
