@@ -5,11 +5,12 @@
 //! split datastrips are not its business: they apply to what it finds.
 //!
 //! - [`ArchiveListing`] walks an archive of SAFE folders and reads their metadata XML;
-//! - [`StacItems`] reads STAC items from files, in the conventions of CDSE.
+//! - [`StacItems`] reads STAC items from files (JSON, stac-geoparquet), in the conventions of CDSE.
 #![forbid(unsafe_code)]
 
 mod archive;
 mod error;
+mod geoparquet;
 mod safe_xml;
 mod stac_item;
 mod stac_items;

@@ -81,7 +81,7 @@ pub(crate) fn read_document(name: &str, text: &[u8]) -> Vec<Entry> {
 }
 
 /// One item; `None` for items of collections that are not ours.
-fn read_item(file: &str, value: Value) -> Option<Entry> {
+pub(crate) fn read_item(file: &str, value: Value) -> Option<Entry> {
     let collection = value.get("collection").and_then(Value::as_str);
     let ours = [Level::L1C, Level::L2A].map(Level::collection);
     if collection.is_some_and(|name| !ours.iter().any(|ours| name.starts_with(ours))) {

@@ -110,8 +110,8 @@ pub(crate) struct StoreArgs {
     pub(crate) index: String,
 
     /// Which products there are: `archive` (list the store), `index` (what is indexed), or a
-    /// directory, URL or file of STAC items. Default: `archive` for a directory; for a bucket
-    /// `index`, and `archive` for tiles that are not indexed
+    /// directory, URL or file of STAC items (JSON or stac-geoparquet). Default: `archive` for a
+    /// directory; for a bucket `index`, and `archive` for tiles that are not indexed
     #[arg(long, value_name = "URL|archive|index", env = "CUBEFLIGHT_CATALOG")]
     pub(crate) catalog: Option<String>,
 
@@ -274,7 +274,8 @@ pub(crate) struct IndexArgs {
     #[arg(long, value_name = "KEY", conflicts_with_all = ["list", "catalog"])]
     pub(crate) prefix: Option<String>,
 
-    /// Index the products of a catalogue: a directory, URL or file of STAC items
+    /// Index the products of a catalogue: a directory, URL or file of STAC items (JSON or
+    /// stac-geoparquet)
     #[arg(long, value_name = "URL|PATH", conflicts_with = "list")]
     pub(crate) catalog: Option<String>,
 

@@ -15,6 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use crate::cli::IndexArgs;
 use crate::error::CliError;
+use crate::stores::is_one_file;
 
 /// Longest line of a list; more of it is not read.
 const LONGEST: u64 = 8 * 1024;
@@ -44,7 +45,7 @@ impl Place {
                 });
                 Self::Archive { archive, prefix }
             }
-            Some(url) if url.ends_with("json") => {
+            Some(url) if is_one_file(url) => {
                 let (root, path) = open_file(url, options)?;
                 Self::Items { archive, items: StacItems::file(root, path) }
             }
