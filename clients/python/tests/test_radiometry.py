@@ -82,6 +82,19 @@ def test_unknown_offsets(server: Server, client: cubeflight.Client):
             result.reflectance()
 
 
+def test_steps_without_pixels_need_no_offset(server: Server, client: cubeflight.Client):
+    pixels = PIXELS.copy()
+    pixels[1:] = 0
+    for offsets in ([-1000, None, 0], [-1000, None, None]):
+        served = cube(offsets, pixels=pixels)
+        served.status = ["ok", "skipped", "failed"]
+        result = search(server, client, served)
+        assert result.datatree[B08].attrs["add_offset"] == -0.1
+        found = result.reflectance()[B08]
+        np.testing.assert_allclose(found[0], [[np.nan, -0.0999], [0, 3.1767]], rtol=1e-6)
+        assert np.isnan(found.values[1:]).all()
+
+
 def test_harmonised(server: Server, client: cubeflight.Client):
     served = cube([0, -1000, -1000], "harmonised", scale_factor="0.0001", add_offset="0.0")
     result = search(server, client, served)

@@ -175,12 +175,14 @@ class Builder:
         # or opened alone should be complete: so every group has its own.
         coords = self._coords(times, first)
         offsets = self._offsets()
+        read = self._read()
         place = _place(first)
         variables: dict[str, xr.Variable] = {}
         for column, array in members:
             attrs = {**column.attrs, **place, "grid_mapping": "spatial_ref"}
             if column.is_reflectance:
-                _radiometry.settle(attrs, offsets.get(column.path))
+                table = offsets.get(column.path)
+                _radiometry.settle(attrs, None if table is None else table[read])
             variables[column.name] = xr.Variable(("time", *column.dims), array, attrs)
             if len(column.dims) == 3:
                 coords[column.dims[0]] = xr.Variable(
@@ -246,8 +248,13 @@ class Builder:
     def mixed_offsets(self) -> str | None:
         """What to say where raw digital numbers are not comparable over the time steps."""
         raw = {column.path: column.name for column in self._columns if column.is_raw}
-        offsets = self._offsets().items()
-        return _radiometry.mixed({raw[path]: table for path, table in offsets if path in raw})
+        offsets, read = self._offsets().items(), self._read()
+        return _radiometry.mixed({raw[path]: table[read] for path, table in offsets if path in raw})
+
+    def _read(self) -> np.ndarray[Any, Any]:
+        """Which time steps hold pixels: the skipped and the failed are fill, of no offset."""
+        status = [row.get("status") for row in self._rows]
+        return np.array([text not in ("skipped", "failed") for text in status], dtype=bool)
 
 
 def _place(column: Column) -> dict[str, Any]:

@@ -30,7 +30,8 @@ def settle(attrs: dict[str, Any], offsets: _Array | None) -> None:
 
     Args:
         attrs: of the variable, changed in place.
-        offsets: what each time step needs added, NaN where that is not known, or None.
+        offsets: what each time step that was read needs added, NaN where that is not known, or
+            None.
     """
     if attrs.get("radiometry") not in _RAW or (offsets is not None and not offsets.size):
         return
@@ -78,6 +79,7 @@ def _group(dataset: xr.Dataset) -> xr.Dataset:
 def _decode(name: str, dataset: xr.Dataset) -> xr.Variable:
     numbers = dataset[name].variable
     offsets = _offsets(name, dataset)
+    _check_known(offsets, numbers, dataset)
     # As the server does: both numbers fit a float32, so the sum is exact.
     values = numbers.values.astype(np.float32)
     values += offsets[(slice(None), *[np.newaxis] * (numbers.ndim - 1))]
@@ -97,15 +99,18 @@ def _offsets(name: str, dataset: xr.Dataset) -> _Array:
         offset = round(attrs["add_offset"] * QUANTIFICATION)
         return np.full(dataset.sizes["time"], offset, np.float32)
     known = dataset.get(f"{name}_offset")
-    offsets = (
-        np.full(dataset.sizes["time"], np.nan, np.float32)
-        if known is None
-        else known.values.astype(np.float32)
-    )
-    unknown = dataset["time"].values[np.isnan(offsets)]
+    if known is None:
+        return np.full(dataset.sizes["time"], np.nan, np.float32)
+    offsets: _Array = known.values.astype(np.float32)
+    return offsets
+
+
+def _check_known(offsets: _Array, numbers: xr.Variable, dataset: xr.Dataset) -> None:
+    """A step without any data needs no offset."""
+    lacking = [step for step in np.flatnonzero(np.isnan(offsets)) if numbers.values[step].any()]
+    unknown = dataset["time"].values[lacking]
     if unknown.size:
         raise ValueError(
             f"the radiometric offset of {unknown.size} time steps is not known, first "
             f"{unknown[0].astype('datetime64[s]')}: leave them out"
         )
-    return offsets
