@@ -65,6 +65,7 @@ class Cube:
     times: np.ndarray
     status: list[str] | None = None
     offsets: bool = True
+    step_offsets: list[int | None] | None = None
     errors: dict[tuple[int, int], list[dict[str, str]]] = field(default_factory=dict)
 
     @property
@@ -109,6 +110,10 @@ class Cube:
         schema = self.schema()
         reflectance = sum(band.path.startswith("measurements/") for band in self.bands)
         time = int(self.times[step].astype("int64"))
+        offsets = [-1000 - i for i in range(reflectance)] if self.offsets else None
+        if self.step_offsets:
+            offset = self.step_offsets[step]
+            offsets = None if offset is None else [offset] * reflectance
         plain: dict[str, Any] = {
             "time": time,
             "product_ids": [self.ids[step]],
@@ -118,7 +123,7 @@ class Cube:
             "platform": "sentinel-2a",
             "relative_orbit": 22,
             "processing_baseline": "05.00",
-            "radiometric_offset": [-1000 - i for i in range(reflectance)] if self.offsets else None,
+            "radiometric_offset": offsets,
             "cloud_cover": None if step == 1 else 12.5,
             "sensing_time": None if step == 1 else time + 5_000_000,
         }

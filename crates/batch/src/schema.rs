@@ -14,17 +14,26 @@ use crate::{Error, Result};
 /// Version of the schema.
 pub const SCHEMA_VERSION: &str = "1";
 
+/// What (DN + offset) is divided by to give reflectance, in every baseline there is.
+const QUANTIFICATION: f64 = 10_000.0;
+
 /// The schema of a cube.
 ///
 /// `request` is the normalised request as JSON; it travels in the schema metadata, so that a saved
-/// stream says what it is.
+/// stream says what it is. `raw_offset` is what raw reflectance of every product that the request can
+/// give needs added ([`CubeRequest::raw_offset`](cubeflight_sentinel2::CubeRequest::raw_offset)).
 ///
 /// # Errors
 /// A row-block that Arrow cannot describe.
-pub fn cube_schema(layout: &Layout, time: &TimeRange, request: &str) -> Result<Schema> {
+pub fn cube_schema(
+    layout: &Layout,
+    time: &TimeRange,
+    request: &str,
+    raw_offset: Option<i16>,
+) -> Result<Schema> {
     let mut fields = step_fields();
     for column in &layout.columns {
-        fields.push(tensor_field(layout, column)?);
+        fields.push(tensor_field(layout, column, raw_offset)?);
     }
     Ok(Schema::new_with_metadata(fields, schema_metadata(layout, time, request)))
 }
@@ -70,7 +79,7 @@ fn step_fields() -> Vec<Field> {
     ]
 }
 
-fn tensor_field(layout: &Layout, column: &Column) -> Result<Field> {
+fn tensor_field(layout: &Layout, column: &Column, raw_offset: Option<i16>) -> Result<Field> {
     let elements = column.block_elements();
     let too_large = |_| Error::TooLarge { path: column.path.clone(), elements };
     let list_size = i32::try_from(elements).map_err(too_large)?;
@@ -97,7 +106,7 @@ fn tensor_field(layout: &Layout, column: &Column) -> Result<Field> {
         metadata.insert(key, attribute_text(value));
     }
     if column.asset.is_reflectance() {
-        radiometry_attributes(layout.radiometry, &mut metadata);
+        radiometry_attributes(layout.radiometry, raw_offset, &mut metadata);
     }
     Ok(Field::new(&column.path, data_type, false).with_metadata(metadata))
 }
@@ -111,19 +120,29 @@ fn attribute_text(value: Value) -> String {
 }
 
 /// `scale_factor` and `add_offset` stand only where they hold for every step of any cube that the
-/// request could give: raw DN change their offset with the processing baseline.
-fn radiometry_attributes(radiometry: Radiometry, metadata: &mut HashMap<String, String>) {
+/// request could give: raw DN change their offset with the processing baseline, so only a request
+/// for certain products can tell it.
+fn radiometry_attributes(
+    radiometry: Radiometry,
+    raw_offset: Option<i16>,
+    metadata: &mut HashMap<String, String>,
+) {
     let mut set = |key: &str, value: &str| {
         metadata.insert(key.to_owned(), value.to_owned());
     };
-    match radiometry {
-        Radiometry::Raw => set("radiometry", "raw-mixed"),
-        Radiometry::Harmonised => {
+    match (radiometry, raw_offset) {
+        (Radiometry::Raw, None) => set("radiometry", "raw-mixed"),
+        (Radiometry::Raw, Some(offset)) => {
+            set("radiometry", "raw");
+            set("scale_factor", "0.0001");
+            set("add_offset", &json!(f64::from(offset) / QUANTIFICATION).to_string());
+        }
+        (Radiometry::Harmonised, _) => {
             set("radiometry", "harmonised");
             set("scale_factor", "0.0001");
             set("add_offset", "0.0");
         }
-        Radiometry::Reflectance => {
+        (Radiometry::Reflectance, _) => {
             set("radiometry", "reflectance");
             set("_FillValue", "NaN");
             set("units", "1");

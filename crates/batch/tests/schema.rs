@@ -156,10 +156,29 @@ fn only_what_holds_for_every_step_is_scaled() {
 }
 
 #[test]
+fn raw_is_scaled_where_the_request_tells_its_offset() {
+    let path = "measurements/reflectance/r10m/b08";
+    let attributes = |raw_offset: Option<i16>| {
+        let schema = Request { raw_offset, ..seed() }.schema();
+        let metadata = schema.field_with_name(path).unwrap().metadata().clone();
+        let get = |key: &str| metadata.get(key).cloned();
+        ["radiometry", "scale_factor", "add_offset"].map(get)
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(attributes(None), [some("raw-mixed"), None, None]);
+    assert_eq!(attributes(Some(0)), [some("raw"), some("0.0001"), some("0.0")]);
+    assert_eq!(attributes(Some(-1000)), [some("raw"), some("0.0001"), some("-0.1")]);
+    // Harmonised numbers have their own.
+    let schema = Request { raw_offset: Some(-1000), ..kinds() }.schema();
+    let field = schema.field_with_name("measurements/reflectance/r10m/b02").unwrap();
+    assert_eq!(field.metadata()["add_offset"], "0.0");
+}
+
+#[test]
 fn a_tensor_beyond_31_bits_is_refused() {
     let mut request = kinds();
     request.layout.columns[4].block_rows = 300_000;
-    let error = cube_schema(&request.layout, &request.time, request.json).unwrap_err();
+    let error = cube_schema(&request.layout, &request.time, request.json, None).unwrap_err();
     assert_eq!(error.code(), "CF-BAT-003");
     assert!(error.to_string().contains("measurements/reflectance/r10m/b02"), "{error}");
 }

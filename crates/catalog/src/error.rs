@@ -134,6 +134,11 @@ impl Error {
         }
     }
 
+    /// Whether something is not there.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Storage(error) if error.is_not_found())
+    }
+
     /// Whether the same search may well succeed later.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -5,7 +5,7 @@
 //! split datastrips are not its business: they apply to what it finds.
 //!
 //! - [`ArchiveListing`] walks an archive of SAFE folders and reads their metadata XML;
-//! - [`StacItems`] reads STAC items from files, in the conventions of CDSE;
+//! - [`StacItems`] reads STAC items from files (JSON, stac-geoparquet), in the conventions of CDSE;
 //! - [`StacApi`] asks a STAC API for them;
 //! - [`Mirrored`] leads to the files of a mirror that arranges them in another way.
 //!
@@ -15,6 +15,7 @@
 
 mod archive;
 mod error;
+mod geoparquet;
 mod metadata_source;
 mod mirror;
 mod radiometry;

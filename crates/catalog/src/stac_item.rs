@@ -129,7 +129,7 @@ pub(crate) fn read_feature(value: Value) -> Entry {
 }
 
 /// One item; `None` for items of collections that are not ours.
-fn read_item(file: &str, value: Value) -> Option<Entry> {
+pub(crate) fn read_item(file: &str, value: Value) -> Option<Entry> {
     if !is_ours(&value) {
         return None;
     }
@@ -375,8 +375,9 @@ fn check_offset(asset_id: AssetId, asset: &Asset, id: &ProductId) {
     }
 }
 
-/// First baseline whose masks are JPEG 2000; they were GML before.
-const MASKS_SINCE: Baseline = Baseline { major: 4, minor: 0 };
+/// First baseline whose products were seen to hold the cloud and snow probabilities under these
+/// names.
+const PROBABILITIES_SINCE: Baseline = Baseline { major: 2, minor: 14 };
 
 /// Masks are in no item (the probabilities in newer ones only): their keys follow from the layout
 /// beside a sibling.
@@ -386,12 +387,13 @@ fn derive_masks(
     granule: &str,
     id: &ProductId,
 ) {
-    if id.baseline() < MASKS_SINCE {
-        return;
-    }
     let masks = AssetId::all(id.level()).into_iter().filter(|asset| {
-        use Band::{Classi, Cld, Detfoo, Qualit, Snw};
-        matches!(asset.band, Detfoo(_) | Qualit(_) | Classi | Cld | Snw)
+        let since = match asset.band {
+            Band::Cld | Band::Snw => Some(PROBABILITIES_SINCE),
+            Band::Detfoo(_) | Band::Qualit(_) | Band::Classi => asset.since(),
+            _ => return false,
+        };
+        since.is_none_or(|since| id.baseline() >= since)
     });
     for mask in masks {
         let href = || safe::asset_key(prefix, granule, id, mask);

@@ -10,6 +10,7 @@ use cubeflight_storage::{ObjectMeta, Path, Root};
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 
+use crate::geoparquet::{Footers, is_parquet};
 use crate::stac_item::{Entry, read_document};
 use crate::{Catalog, Error, Found, Omitted, Product, Query, Result};
 
@@ -19,15 +20,18 @@ const MAX_FILE: u64 = 64 << 20;
 const AT_ONCE: usize = 8;
 
 /// STAC items on disk or in a bucket: every `.json` or `.geojson` below a root that is an item or
-/// a collection of items, as CDSE and its API write them.
+/// a collection of items, as CDSE and its API write them, and every `.parquet` or `.geoparquet` of
+/// items (stac-geoparquet).
 ///
 /// Hrefs are given as they are in the items. Items whose images are not JPEG 2000 are named as
-/// such. A file that did not change is read once.
+/// such. A JSON file that did not change is read once; of a Parquet file only its footer is kept, and
+/// a search reads the row groups of its period.
 #[derive(Clone)]
 pub struct StacItems {
     items: Root,
     only: Option<Path>,
     read: Arc<Mutex<HashMap<Path, Read>>>,
+    footers: Arc<Footers>,
 }
 
 /// What a file held when it was last read.
@@ -40,7 +44,7 @@ struct Read {
 impl StacItems {
     /// All items below a root.
     pub fn new(items: Root) -> Self {
-        Self { items, only: None, read: Arc::default() }
+        Self { items, only: None, read: Arc::default(), footers: Arc::default() }
     }
 
     /// The items of one file.
@@ -110,9 +114,17 @@ impl StacItems {
         };
         files
             .try_filter(|file| std::future::ready(is_item(file)))
-            .map(|file| async { self.load(&file?).await })
+            .map(move |file| async move {
+                let file = file?;
+                Ok::<_, Error>(if is_parquet(&file.location) {
+                    self.footers.items(&self.items, file, wanted)
+                } else {
+                    stream::iter([Ok(self.load(&file).await?)]).boxed()
+                })
+            })
             .buffered(AT_ONCE)
-            .map_ok(move |entries| {
+            .try_flatten()
+            .map_ok(move |entries: Vec<Entry>| {
                 let found = entries.into_iter().filter_map(move |entry| entry.wanted(&wanted));
                 stream::iter(found.map(Ok))
             })
@@ -125,8 +137,16 @@ impl StacItems {
     }
 }
 
+fn add(found: &mut Found, entry: Entry) {
+    match entry {
+        Entry::Product(product) => found.products.push(*product),
+        Entry::Omitted { omitted, .. } => found.omitted.push(omitted),
+    }
+}
+
 fn is_item(file: &ObjectMeta) -> bool {
-    matches!(file.location.extension(), Some("json" | "geojson")) && file.size > 0
+    let json = matches!(file.location.extension(), Some("json" | "geojson"));
+    (json || is_parquet(&file.location)) && file.size > 0
 }
 
 impl fmt::Debug for StacItems {
@@ -145,7 +165,10 @@ impl Catalog for StacItems {
         {
             let names: std::collections::HashSet<_> = files.iter().map(|f| &f.location).collect();
             self.lock().retain(|path, _| names.contains(path));
+            self.footers.retain(|path| names.contains(path));
         }
+        let (tables, files): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|file| is_parquet(&file.location));
         let read: Vec<Arc<Vec<Entry>>> = stream::iter(files)
             .map(|file| self.entries(file))
             .buffered(AT_ONCE)
@@ -153,10 +176,24 @@ impl Catalog for StacItems {
             .await?;
         let mut found = Found::default();
         for entry in read.iter().flat_map(|entries| entries.iter()) {
-            match entry {
-                entry if !entry.concerns(query) => (),
-                Entry::Product(product) => found.products.push(product.as_ref().clone()),
-                Entry::Omitted { omitted, .. } => found.omitted.push(omitted.clone()),
+            if entry.concerns(query) {
+                add(&mut found, entry.clone());
+            }
+        }
+        let wanted = Wanted { level: Some(query.level), tile: Some(query.tile), time: query.time };
+        for table in tables {
+            let mut items = self.footers.items(&self.items, table, wanted);
+            loop {
+                let entries = match items.try_next().await {
+                    Ok(Some(entries)) => entries,
+                    Ok(None) => break,
+                    // gone since it was listed
+                    Err(error) if error.is_not_found() && self.only.is_none() => break,
+                    Err(error) => return Err(error),
+                };
+                for entry in entries.into_iter().filter(|entry| entry.concerns(query)) {
+                    add(&mut found, entry);
+                }
             }
         }
         Ok(found.finish(query))

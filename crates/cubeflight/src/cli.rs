@@ -121,7 +121,7 @@ pub(crate) struct StoreArgs {
 
     /// Which products there are: `archive` (list the store), `index` (what is indexed), the root
     /// of a STAC API (https://stac.dataspace.copernicus.eu/v1), or a directory, bucket or file of
-    /// STAC items. Default: `archive` for a directory; for a bucket `index`, and `archive` for
+    /// STAC items (JSON or stac-geoparquet). Default: `archive` for a directory; for a bucket `index`, and `archive` for
     /// tiles that are not indexed
     #[arg(long, value_name = "URL|archive|index", env = "CUBEFLIGHT_CATALOG")]
     pub(crate) catalog: Option<String>,

@@ -79,10 +79,16 @@ pub(crate) fn catalog(
         Choice::Archive => listing(),
         Choice::Index => Arc::new(IndexCatalog::new(index.clone(), archive.clone(), listing())),
         Choice::Api(url) => Arc::new(api(url, options, web)?),
-        Choice::Items(url) if url.ends_with(".json") => {
+        Choice::Items(url) if is_one_file(url) => {
             let (root, path) = open_file(url, options)?;
             Arc::new(StacItems::file(root, path))
         }
         Choice::Items(url) => Arc::new(StacItems::new(Root::open(url, options)?)),
     })
+}
+
+/// Whether a URL of items names one file of them, and not a directory or prefix.
+pub(crate) fn is_one_file(url: &str) -> bool {
+    [".json", ".geojson", ".parquet", ".geoparquet"].iter().any(|end| url.ends_with(end))
+        && !std::path::Path::new(url.strip_prefix("file://").unwrap_or(url)).is_dir()
 }

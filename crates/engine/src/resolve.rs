@@ -9,7 +9,7 @@ use cubeflight_plan::{Layout, LayoutRequest, Plan, Step};
 use cubeflight_sentinel2::{AssetId, Bounds, CubeRequest, ProductId, Radiometry, RequestBounds};
 use cubeflight_tlm::TlmRecord;
 
-use crate::sources::{mask_asset, plan_step};
+use crate::sources::{mask_assets, plan_step};
 use crate::validity::MAX_PARTS;
 use crate::{Engine, Error, Result};
 
@@ -107,13 +107,11 @@ impl Engine {
             return Ok(records);
         }
         let mut assets = request.assets.clone();
-        let mask = mask_asset(request.level);
-        let is_needed = request.mask.is_some()
+        let masks = request.mask.is_some()
             || request.min_valid.is_some()
             || steps.iter().any(|step| step.parts.len() > 1);
-        if is_needed && !assets.contains(&mask) {
-            assets.push(mask);
-        }
+        let masks = masks.then(|| mask_assets(request.level, &request.assets)).unwrap_or_default();
+        assets.extend(masks.into_iter().filter(|asset| !request.assets.contains(asset)));
         let selection = Selection {
             products: products(steps).map(|product| product.id.clone()).collect(),
             assets,

@@ -7,9 +7,7 @@ use cubeflight_plan::{
     Candidate, ColumnSource, Fault, Layout, MaskImage, SCL, Scale, Step, StepMask, StepMetadata,
     StepPart, Unindexed,
 };
-use cubeflight_sentinel2::{
-    AssetId, Band, Level, Radiometry, Resolution, SclMask, SpectralBand, safe,
-};
+use cubeflight_sentinel2::{AssetId, Band, Level, Radiometry, SclMask, SpectralBand, safe};
 use cubeflight_tlm::TlmRecord;
 
 use crate::error::fault_code;
@@ -47,33 +45,35 @@ fn mask(layout: &Layout, step: &TimeStep, records: &Records) -> Option<StepMask>
     Some(StepMask { window: layout.mask_window(radius), parts: parts.collect() })
 }
 
-/// The detector footprint that tells where an L1C product has data: of a band of the 20 m grid, as
-/// the scene classification is.
-const FOOTPRINT: AssetId =
-    AssetId { band: Band::Detfoo(SpectralBand::B05), resolution: Resolution::R20m };
-
-/// The image that tells which pixels of a product are valid, where it has one.
-pub(crate) fn mask_asset(level: Level) -> AssetId {
-    match level {
-        Level::L1C => FOOTPRINT,
-        Level::L2A => SCL,
+/// The images that tell which pixels of a product are valid, where it has them: the scene
+/// classification, or at level 1C the detector footprints of the wanted bands, whose edges differ.
+pub(crate) fn mask_assets(level: Level, wanted: &[AssetId]) -> Vec<AssetId> {
+    if level == Level::L2A {
+        return vec![SCL];
     }
+    let footprint = |band: SpectralBand| {
+        let resolution = band.native_resolution();
+        AssetId { band: Band::Detfoo(band), resolution }
+    };
+    let bands = wanted.iter().filter_map(|asset| asset.band.spectral());
+    let footprints: Vec<AssetId> = bands.map(footprint).collect();
+    if footprints.is_empty() { vec![footprint(SpectralBand::B05)] } else { footprints }
 }
 
 /// The images that tell which pixels of a product are valid, by being 0 where they are not: its
-/// scene classification, or detector footprint; where it has none, all requested reflectance.
+/// scene classification, or footprints; where it has none, all requested reflectance.
 fn mask_assets_of(layout: &Layout, part: &Part) -> Vec<AssetId> {
     let has = |asset: &AssetId| {
-        let products = std::iter::once(&part.product).chain(&part.alternatives);
-        products.into_iter().any(|product| product.assets.contains_key(asset))
+        let mut products = std::iter::once(&part.product).chain(&part.alternatives);
+        products.any(|product| product.assets.contains_key(asset))
     };
-    let mask = mask_asset(layout.level);
+    let wanted: Vec<AssetId> = layout.columns.iter().map(|column| column.asset).collect();
+    let masks = mask_assets(layout.level, &wanted);
     // classes are masked by the scene classification or not at all
-    if layout.mask.is_some() || has(&mask) {
-        return vec![mask];
+    if layout.mask.is_some() || masks.iter().all(has) {
+        return masks;
     }
-    let bands = layout.columns.iter().map(|column| column.asset);
-    bands.filter(|asset| asset.is_reflectance() && has(asset)).collect()
+    wanted.into_iter().filter(|asset| asset.is_reflectance() && has(asset)).collect()
 }
 
 fn candidates(layout: &Layout, asset: AssetId, part: &Part, records: &Records) -> Vec<Candidate> {
@@ -110,7 +110,8 @@ fn source(
         return fault(fault_code::OFFSET_UNKNOWN, text);
     }
     let Some(file) = product.assets.get(&asset) else {
-        let text = format!("the product has no {asset}");
+        let by_baseline = asset.absence(product.id.baseline());
+        let text = by_baseline.unwrap_or_else(|| format!("the product has no {asset}"));
         return fault(fault_code::ABSENT, text);
     };
     let candidates = records.get(&(product.id.clone(), asset));

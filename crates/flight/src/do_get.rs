@@ -17,7 +17,7 @@ use tonic::{Response, Status};
 
 use crate::CubeFlight;
 use crate::convert::domain;
-use crate::get_schema::schema;
+use crate::get_schema::{check_offsets, schema};
 use crate::status::{PRODUCT_GONE, from_batch, from_engine, from_request, of_product, plain};
 use crate::tlm::Query;
 use crate::trailers::{Counted, PLAN_MS, ROWS, Trailers};
@@ -77,6 +77,7 @@ impl CubeFlight {
         let resolved = self.engine().resolve(&request, pins.as_deref()).await;
         let resolved = resolved.map_err(|error| from_engine(&error))?;
         check_pins(pins.as_deref().unwrap_or_default(), &resolved.pins)?;
+        check_offsets(&request, &resolved.plan)?;
 
         let layout = Arc::clone(&resolved.plan.layout);
         let schema = Arc::new(schema(&layout, &request)?);

@@ -6,7 +6,7 @@ use tonic::{Response, Status};
 
 use crate::CubeFlight;
 use crate::convert::{Wanted, wanted};
-use crate::get_schema::schema;
+use crate::get_schema::{check_offsets, schema};
 use crate::status::{from_batch, from_engine, plain};
 use crate::summary::wire_summary;
 
@@ -21,6 +21,7 @@ impl CubeFlight {
         };
         let resolved = self.engine().resolve(&request, None).await;
         let resolved = resolved.map_err(|error| from_engine(&error))?;
+        check_offsets(&request, &resolved.plan)?;
         let layout = &resolved.plan.layout;
         let schema = schema(layout, &request)?;
 

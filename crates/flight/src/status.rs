@@ -5,8 +5,15 @@ use cubeflight_proto::errors::{Class, Place, lookup, text};
 use tonic::{Code, Status};
 
 /// Codes of the service itself.
-pub const CODES: &[&str] =
-    &[UNIMPLEMENTED, NO_DESCRIPTOR, PRODUCT_GONE, BAD_PATH, NO_TABLE, RECORD_TOO_LARGE];
+pub const CODES: &[&str] = &[
+    UNIMPLEMENTED,
+    NO_DESCRIPTOR,
+    PRODUCT_GONE,
+    BAD_PATH,
+    NO_TABLE,
+    RECORD_TOO_LARGE,
+    OTHER_OFFSET,
+];
 
 /// An RPC or descriptor that this server does not serve.
 pub(crate) const UNIMPLEMENTED: &str = "CF-FLT-001";
@@ -20,6 +27,8 @@ pub(crate) const BAD_PATH: &str = "CF-FLT-004";
 pub(crate) const NO_TABLE: &str = "CF-FLT-005";
 /// A record that no message has room for.
 pub(crate) const RECORD_TOO_LARGE: &str = "CF-FLT-006";
+/// A pinned product whose offset is not that of its baseline.
+pub(crate) const OTHER_OFFSET: &str = "CF-FLT-007";
 
 /// Classification of a code; one that is not in the table is a fault of cubeflight.
 #[must_use]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Band, Error, Level, Resolution, Result};
+use crate::{Band, Baseline, Error, Level, Resolution, Result};
 
 /// One image of a product: a band at a resolution.
 ///
@@ -99,6 +99,27 @@ impl AssetId {
             (Level::L2A, Band::B02 | Band::B03 | Band::B04) => true,
             (Level::L2A, _) => matches!(self.resolution, R20m | R60m),
         }
+    }
+
+    /// First baseline whose products hold the image as JPEG 2000, where those of earlier ones do
+    /// not: the quality masks, which were GML before, and `B01_20m`.
+    pub fn since(&self) -> Option<Baseline> {
+        let later =
+            self.is_later_mask() || (self.band, self.resolution) == (Band::B01, Resolution::R20m);
+        later.then_some(Baseline { major: 4, minor: 0 })
+    }
+
+    /// Why a product of this baseline lacks the image; `None` where the baseline is not the reason.
+    /// Products made outside ESA's own chain (99.99) may hold anything.
+    pub fn absence(&self, baseline: Baseline) -> Option<String> {
+        let since = self.since().filter(|since| baseline < *since)?;
+        let form = if self.is_later_mask() { " as JPEG 2000" } else { "" };
+        (baseline != Baseline::UNOFFICIAL)
+            .then(|| format!("baseline {baseline} has no {self}{form}; from {since} on"))
+    }
+
+    fn is_later_mask(&self) -> bool {
+        matches!(self.band, Band::Detfoo(_) | Band::Qualit(_) | Band::Classi)
     }
 
     /// Path in the EOPF product structure without leading slash, as in
@@ -314,6 +335,27 @@ mod tests {
         assert_eq!(asset("CLASSI").cells(), Cells::Flags { components: 3 });
         assert_eq!(asset("DETFOO_B02").cells(), Cells::Plain);
         assert_eq!(Band::from(SpectralBand::B8A).spectral(), Some(SpectralBand::B8A));
+    }
+
+    #[test]
+    fn absent_by_baseline() {
+        let absence = |text: &str, baseline: &str| {
+            AssetId::parse(text, L2A).unwrap().absence(baseline.parse().unwrap())
+        };
+        let masks = "baseline 02.12 has no QUALIT_B02_10m as JPEG 2000; from 04.00 on";
+        assert_eq!(absence("QUALIT_B02", "0212").as_deref(), Some(masks));
+        let coastal = "baseline 03.01 has no B01_20m; from 04.00 on";
+        assert_eq!(absence("B01_20m", "0301").as_deref(), Some(coastal));
+        for (text, baseline) in [
+            ("QUALIT_B02", "0400"),
+            ("CLASSI", "0511"),
+            ("DETFOO_B10", "9999"),
+            ("B01_60m", "0204"),
+            ("SCL", "0204"),
+            ("CLD", "0214"),
+        ] {
+            assert_eq!(absence(text, baseline), None, "{text} of {baseline}");
+        }
     }
 
     #[test]

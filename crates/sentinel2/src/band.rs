@@ -84,7 +84,7 @@ impl SpectralBand {
     }
 
     /// Central wavelength in nanometres, as `long_name` writes it: that of Sentinel-2A, since a
-    /// cube may hold several satellites and the others differ by a few nanometres.
+    /// cube may hold several satellites; the others differ by up to 17 nm (B12).
     pub fn wavelength(self) -> &'static str {
         match self {
             Self::B01 => "442.7",

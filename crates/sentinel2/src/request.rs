@@ -95,6 +95,59 @@ pub struct CubeRequest {
     pub max_message_bytes: u32,
 }
 
+impl CubeRequest {
+    /// What raw reflectance of every product that the request can give needs added, where the
+    /// request alone tells: products are pinned, and the baselines in their ids have one offset.
+    pub fn raw_offset(&self) -> Option<i16> {
+        let mut offsets = self.product_ids.iter().map(|id| id.baseline().radiometric_offset());
+        let first = offsets.next().flatten()?;
+        let raw = self.radiometry == Radiometry::Raw;
+        (raw && offsets.all(|offset| offset == Some(first))).then_some(first)
+    }
+}
+
 /// Largest body of a message unless the request says otherwise: gRPC clients in Rust and Go refuse
 /// messages above 4 MiB, and what surrounds the body needs less than 64 KiB.
 pub const DEFAULT_MESSAGE_BYTES: u32 = 4 * 1024 * 1024 - 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use crate::{Align, CubeRequest, DEFAULT_MESSAGE_BYTES, Level, OnError, Radiometry, TimeRange};
+
+    #[test]
+    fn the_offset_of_pinned_products() {
+        let offset = |radiometry: Radiometry, baselines: &[&str]| {
+            let id = |baseline: &&str| {
+                format!("S2A_MSIL2A_20210103T101411_{baseline}_R022_T33TVN_20230306T172000")
+                    .parse()
+                    .unwrap()
+            };
+            let request = CubeRequest {
+                level: Level::L2A,
+                tile: "33TVN".parse().unwrap(),
+                time: TimeRange::default(),
+                assets: Vec::new(),
+                bounds: None,
+                align: Align::default(),
+                cloud_cover_max: None,
+                product_ids: baselines.iter().map(id).collect(),
+                radiometry,
+                filters: Vec::new(),
+                group_by: crate::GroupBy::default(),
+                mask: None,
+                min_valid: None,
+                on_error: OnError::default(),
+                max_message_bytes: DEFAULT_MESSAGE_BYTES,
+            };
+            request.raw_offset()
+        };
+        assert_eq!(offset(Radiometry::Raw, &[]), None);
+        assert_eq!(offset(Radiometry::Raw, &["N0214", "N0301"]), Some(0));
+        assert_eq!(offset(Radiometry::Raw, &["N0400", "N0511"]), Some(-1000));
+        assert_eq!(offset(Radiometry::Raw, &["N0214", "N0500"]), None);
+        assert_eq!(offset(Radiometry::Raw, &["N0500", "N9999"]), None);
+        assert_eq!(offset(Radiometry::Raw, &["N9999"]), None);
+        assert_eq!(offset(Radiometry::Harmonised, &["N0500"]), None);
+        assert_eq!(offset(Radiometry::Reflectance, &["N0500"]), None);
+    }
+}

@@ -21,6 +21,7 @@ from ._errors import (
     Unauthenticated,
     Unavailable,
 )
+from ._radiometry import RadiometryWarning
 from ._references import open_references
 from ._result import Missing, SearchResult, StepError
 from ._tlm import TileRange, TlmTable, tile_ranges
@@ -39,6 +40,7 @@ __all__ = [
     "NotFound",
     "PermissionDenied",
     "ProtocolError",
+    "RadiometryWarning",
     "ResourceExhausted",
     "SearchResult",
     "StepError",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any
@@ -13,6 +14,7 @@ import pyarrow.flight as fl
 from . import _request, _tlm
 from ._cube import Builder
 from ._errors import ProtocolError, translated
+from ._radiometry import RadiometryWarning
 from ._result import SearchResult
 
 _SCHEMES = ("grpc://", "grpc+tcp://", "grpc+tls://", "grpc+unix://")
@@ -145,6 +147,8 @@ class Client:
         for endpoint in info.endpoints:
             self._read(endpoint, builder.add, timeout)
         tree, errors = builder.finish()
+        if note := builder.mixed_offsets():
+            warnings.warn(note, RadiometryWarning, stacklevel=2)
         return SearchResult(tree, list(plan["matched_ids"]), list(plan["missing"]), errors, plan)
 
     def tables(

@@ -13,12 +13,7 @@ _UNITY = 'SCALEUNIT["unity",1]'
 
 def grid_mapping(epsg: int, transform: tuple[float, ...]) -> dict[str, Any]:
     """Attributes of `spatial_ref` for EPSG:326zz (north) and EPSG:327zz (south)."""
-    zone, south = epsg % 100, epsg // 100 == 327
-    if epsg // 100 not in (326, 327) or not 1 <= zone <= 60:
-        raise ProtocolError(f"EPSG:{epsg} is not a UTM zone on WGS 84")
-    meridian = 6.0 * zone - 183.0
-    northing = 10_000_000.0 if south else 0.0
-    name = f"WGS 84 / UTM zone {zone}{'S' if south else 'N'}"
+    name, meridian, northing = _zone(epsg)
     a, b, c, d, e, f = transform[:6]
     return {
         "crs_wkt": _wkt(name, epsg, meridian, northing),
@@ -40,6 +35,21 @@ def grid_mapping(epsg: int, transform: tuple[float, ...]) -> dict[str, Any]:
         "false_northing": northing,
         "GeoTransform": " ".join(f"{number:.17g}" for number in (c, a, b, f, d, e)),
     }
+
+
+def wkt(epsg: int) -> str:
+    """WKT 2 of EPSG:326zz (north) and EPSG:327zz (south)."""
+    name, meridian, northing = _zone(epsg)
+    return _wkt(name, epsg, meridian, northing)
+
+
+def _zone(epsg: int) -> tuple[str, float, float]:
+    """Name, central meridian and false northing of a UTM zone."""
+    zone, south = epsg % 100, epsg // 100 == 327
+    if epsg // 100 not in (326, 327) or not 1 <= zone <= 60:
+        raise ProtocolError(f"EPSG:{epsg} is not a UTM zone on WGS 84")
+    name = f"WGS 84 / UTM zone {zone}{'S' if south else 'N'}"
+    return name, 6.0 * zone - 183.0, 10_000_000.0 if south else 0.0
 
 
 def _wkt(name: str, epsg: int, meridian: float, northing: float) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import xarray as xr
 
-from . import _crs
+from . import _crs, _radiometry
 from ._errors import IncompleteStream, ProtocolError
 from ._result import StepError
 from ._schema import Column, columns, schema_attributes
@@ -181,15 +181,22 @@ class Builder:
         # Coordinates without an index are not inherited in a DataTree, and a group that is saved
         # or opened alone should be complete: so every group has its own.
         coords = self._coords(times, first)
+        offsets = self._offsets()
+        read = self._read()
+        place = _place(first)
         variables: dict[str, xr.Variable] = {}
         for column, array in members:
-            attrs = {**column.attrs, "grid_mapping": "spatial_ref"}
+            attrs = {**column.attrs, **place, "grid_mapping": "spatial_ref"}
+            if column.is_reflectance:
+                table = offsets.get(column.path)
+                _radiometry.settle(attrs, None if table is None else table[read])
             variables[column.name] = xr.Variable(("time", *column.dims), array, attrs)
             if len(column.dims) == 3:
                 coords[column.dims[0]] = xr.Variable(
                     (column.dims[0],), np.arange(1, column.shape[0] + 1)
                 )
-        coords |= self._offsets([column for column, _ in members])
+            if column.path in offsets:
+                coords[f"{column.name}_offset"] = _offset(column, offsets[column.path])
         return xr.Dataset(variables, coords=coords, attrs={"proj:epsg": first.epsg})
 
     def _coords(self, times: np.ndarray[Any, Any], column: Column) -> dict[str, xr.Variable]:
@@ -234,25 +241,44 @@ class Builder:
             )
         return coords
 
-    def _offsets(self, members: list[Column]) -> dict[str, xr.Variable]:
-        """`<band>_offset` per reflectance band: what its raw digital numbers need added."""
+    def _offsets(self) -> dict[str, np.ndarray[Any, Any]]:
+        """What the raw digital numbers of each reflectance column need added, step by step, NaN
+        where that is not known. Empty where no step knows."""
         order = [column.path for column in self._columns if column.is_reflectance]
         lists = [row.get("radiometric_offset") for row in self._rows]
         known = [values for values in lists if values]
         if not known or any(len(values) != len(order) for values in known):
             return {}
-        # Unknown offsets need a float for NaN.
-        dtype = np.int16 if len(known) == len(lists) else np.float32
-        table = np.array([values or [np.nan] * len(order) for values in lists], dtype=dtype)
-        return {
-            f"{column.name}_offset": xr.Variable(
-                ("time",),
-                table[:, order.index(column.path)],
-                {"long_name": f"offset to add to raw digital numbers of {column.name}"},
-            )
-            for column in members
-            if column.is_reflectance
-        }
+        table = np.array([values or [np.nan] * len(order) for values in lists], dtype=np.float32)
+        return dict(zip(order, table.T, strict=True))
+
+    def mixed_offsets(self) -> str | None:
+        """What to say where raw digital numbers are not comparable over the time steps."""
+        raw = {column.path: column.name for column in self._columns if column.is_raw}
+        offsets, read = self._offsets().items(), self._read()
+        return _radiometry.mixed({raw[path]: table[read] for path, table in offsets if path in raw})
+
+    def _read(self) -> np.ndarray[Any, Any]:
+        """Which time steps hold pixels: the skipped and the failed are fill, of no offset."""
+        status = [row.get("status") for row in self._rows]
+        return np.array([text not in ("skipped", "failed") for text in status], dtype=bool)
+
+
+def _place(column: Column) -> dict[str, Any]:
+    """Where the window lies, in the words of EOPF that the schema does not repeat."""
+    rows, width = column.shape[-2:]
+    a, _, c, _, e, f = column.transform[:6]
+    return {
+        "proj:bbox": [c, f + rows * e, c + width * a, f],
+        "proj:wkt2": _crs.wkt(column.epsg),
+    }
+
+
+def _offset(column: Column, values: np.ndarray[Any, Any]) -> xr.Variable:
+    """The coordinate `<band>_offset`. Offsets that are not known need a float for NaN."""
+    dtype = np.float32 if np.isnan(values).any() else np.int16
+    attrs = {"long_name": f"offset to add to raw digital numbers of {column.name}"}
+    return xr.Variable(("time",), values.astype(dtype), attrs)
 
 
 def _values(array: pa.Array, column: Column, rows: int) -> np.ndarray[Any, Any]:

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from . import _radiometry
+
 
 class Missing(NamedTuple):
     """A product that is not in the cube, and why."""
@@ -44,6 +46,18 @@ class SearchResult:
     missing: list[Missing]
     errors: list[StepError] = field(default_factory=list)
     plan: dict[str, Any] = field(default_factory=dict)
+
+    def reflectance(self) -> xr.DataTree:
+        """The cube with its reflectance bands as float32 reflectance, NaN where there is no data.
+
+        Raw digital numbers become what ``radiometry="reflectance"`` would have given: each time
+        step with its own offset. Harmonised ones do as well, but cannot be below 0.0001. Other
+        variables are those of :attr:`datatree`, not copies.
+
+        Raises:
+            ValueError: the offset of a time step is not known.
+        """
+        return _radiometry.reflectance(self.datatree)
 
     def __repr__(self) -> str:
         steps = self.plan.get("time_steps", "?")

@@ -65,6 +65,11 @@ class Column:
         """Whether the product's radiometric offset applies."""
         return self.path.startswith("measurements/reflectance/")
 
+    @property
+    def is_raw(self) -> bool:
+        """Whether the pixels are digital numbers that need an offset of their time step."""
+        return self.is_reflectance and self.attrs.get("radiometry") in ("raw", "raw-mixed")
+
 
 def columns(schema: pa.Schema) -> list[Column]:
     """The pixel columns, in the order of the stream."""

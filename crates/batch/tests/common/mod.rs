@@ -17,11 +17,12 @@ pub(crate) struct Request {
     pub(crate) layout: Layout,
     pub(crate) time: TimeRange,
     pub(crate) json: &'static str,
+    pub(crate) raw_offset: Option<i16>,
 }
 
 impl Request {
     pub(crate) fn schema(&self) -> Schema {
-        cube_schema(&self.layout, &self.time, self.json).unwrap()
+        cube_schema(&self.layout, &self.time, self.json, self.raw_offset).unwrap()
     }
 }
 
@@ -51,6 +52,7 @@ pub(crate) fn seed() -> Request {
         layout: layout(&["B08", "B11", "SCL"], Some(bounds.unwrap()), Radiometry::Raw),
         time: "2021-01-01/2021-12-31".parse().unwrap(),
         json: r#"{"tile":"33TVN","bands":["B08","B11","SCL"]}"#,
+        raw_offset: None,
     }
 }
 
@@ -62,6 +64,7 @@ pub(crate) fn kinds() -> Request {
         layout: layout(&bands, None, Radiometry::Harmonised),
         time: "2021-07-01/2022-01-31".parse().unwrap(),
         json: r#"{"tile":"33TVN","bands":["TCI","QUALIT_B02","SCL","B01_60m","B02","AOT_20m"]}"#,
+        raw_offset: None,
     }
 }
 
@@ -73,6 +76,7 @@ pub(crate) fn reflectance() -> Request {
         layout: layout(&["B02", "B11", "AOT"], Some(bounds.unwrap()), Radiometry::Reflectance),
         time: "../2021-12-31".parse().unwrap(),
         json: "{}",
+        raw_offset: None,
     }
 }
 

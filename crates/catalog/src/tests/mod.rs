@@ -1,6 +1,7 @@
 //! Catalogues over real metadata and real items, laid out as an archive in a temporary directory.
 
 mod archive;
+mod geoparquet;
 mod metadata_source;
 mod mirror;
 mod stac;

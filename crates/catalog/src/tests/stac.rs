@@ -197,13 +197,13 @@ async fn what_is_different_but_not_wrong() {
     assert_eq!(metadata.sensing_time.unwrap().to_rfc3339(), "2020-03-22T07:58:12.036+00:00");
     assert_eq!(metadata.processed.unwrap().to_rfc3339(), "2023-06-12T21:42:23+00:00");
 
-    // no masks as JPEG 2000 before baseline 04.00
+    // no masks but the probabilities as JPEG 2000 before baseline 04.00
     let dir = item(&real, |item| {
         let text = item.to_string().replace("N0500", "N0214").replace("05.00", "02.14");
         *item = serde_json::from_str(&text).unwrap();
     });
     let product = only(dir.path(), &query("L2A", "36NYH", "2020")).await;
-    assert_eq!(product.assets.len(), 36);
+    assert_eq!(product.assets.len(), 36 + 4, "the probabilities at 20 and 60 m");
 }
 
 #[tokio::test]

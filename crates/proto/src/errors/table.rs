@@ -125,6 +125,7 @@ pub const TABLE: &[Entry] = &[
     entry("CF-FLT-004", Class::InvalidArgument, "A path that names no table.", "send the path tlm, collection, tile, and filters as key=value"),
     entry("CF-FLT-005", Class::NotFound, "There are no TLM records of this collection and tile.", "see ListFlights for the tables there are, or index the tile"),
     entry("CF-FLT-006", Class::ResourceExhausted, "A TLM record is too large for a message.", "leave the record's band out, and read the file without the index"),
+    entry("CF-FLT-007", Class::FailedPrecondition, "The metadata of a pinned product have another radiometric offset than its baseline.", "ask for harmonised or reflectance, or leave the product ids out"),
     entry("CF-TST-001", Class::InvalidArgument, "A directory to serve over S3 is not there.", "name an existing directory whose directories are the buckets"),
     entry("CF-TST-002", Class::InvalidArgument, "An address cannot be listened on.", "take another port, or 0 for a free one"),
     entry("CF-TST-003", Class::Internal, "A request log cannot be written.", "check the path and the space left"),

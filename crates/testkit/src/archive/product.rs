@@ -1,7 +1,7 @@
 //! Which products an archive has, and what they are called.
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
-use cubeflight_sentinel2::{AssetId, Band, Baseline, Mission, ProductId, Resolution, safe};
+use cubeflight_sentinel2::{AssetId, Baseline, Mission, ProductId, Resolution, safe};
 
 use super::config::Config;
 use super::noise::{derive, hash, unit};
@@ -81,9 +81,7 @@ impl PlannedProduct {
     /// Whether it has such an image: products of its baseline may have none.
     #[must_use]
     pub fn has(&self, asset: AssetId) -> bool {
-        let since_images = matches!(asset.band, Band::Detfoo(_) | Band::Qualit(_) | Band::Classi)
-            || (asset.band, asset.resolution) == (Band::B01, Resolution::R20m);
-        !self.empty && (!since_images || self.baseline >= WITH_OFFSET)
+        !self.empty && asset.since().is_none_or(|since| self.baseline >= since)
     }
 
     /// Where it was processed, as ids of datastrips name it.

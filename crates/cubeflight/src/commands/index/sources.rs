@@ -58,7 +58,7 @@ impl Place {
                 let items = Items::Api(stores::api(url, options, &args.web)?);
                 Self::Items { mirror: mirror(), archive, items }
             }
-            Some(url) if url.ends_with("json") => {
+            Some(url) if stores::is_one_file(url) => {
                 let (root, path) = open_file(url, options)?;
                 let items = Items::Files(StacItems::file(root, path));
                 Self::Items { mirror: mirror(), archive, items }
