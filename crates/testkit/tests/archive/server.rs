@@ -40,6 +40,11 @@ async fn items_are_found_and_paged() {
     assert_eq!(server.items(), 5);
     let (status, landing) = ask(&server, "GET", "/", None).await;
     assert_eq!((status, &landing["id"]), (200, &json!("cubeflight-testkit")));
+    let query = json!("https://api.stacspec.org/v1.0.0/item-search#query");
+    for path in ["/", "/conformance"] {
+        let (_, page) = ask(&server, "GET", path, None).await;
+        assert!(page["conformsTo"].as_array().unwrap().contains(&query), "{path}");
+    }
     let (_, collection) = ask(&server, "GET", "/collections/sentinel-2-l2a", None).await;
     assert_eq!(collection["id"], "sentinel-2-l2a");
 
