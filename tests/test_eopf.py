@@ -274,7 +274,7 @@ def write_archive(out: Path, product: str) -> None:
     day = f"{start[:4]}-{start[4:6]}-01"
     period = ["--start", day, "--end", f"{start[:4]}-{start[4:6]}-28"]
     cli("archive", "--out", out, "--tile", tile[1:], *period, "--steps", "1",
-        "--bands", ",".join(L2A), "--bounds", box)  # fmt: skip
+        "--bands", ",".join(L2A), "--bounds", box, timeout=600)  # fmt: skip
     if level == "MSIL2A":
         return
     # Native bands are coded alike at both levels; B10 is of the kind of B09.
