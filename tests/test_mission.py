@@ -76,7 +76,7 @@ def harmonised(client: cubeflight.Client):
 
 
 def merged(parts: list[dict[str, np.ndarray]], path: str, metres: int) -> np.ndarray:
-    """The first part's pixel that is valid; of 60 m that of the part with most of the nine valid."""
+    """The first valid pixel; of 60 m that of the part with most of the nine valid."""
     valid = np.stack([part[SCL] != 0 for part in parts])
     if metres == 60:
         count, rows, columns = valid.shape
@@ -225,33 +225,46 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, dict]
 
 
 def test_level_1c_is_merged_by_footprints_or_by_the_bands(old):
-    """Before baseline 04.00 footprints are no images: there a pixel is valid where all bands are."""
+    """Before baseline 04.00 footprints are no images: a pixel is valid where all bands are."""
     out, products = old
     index = (out / "index").as_uri()
+    ask = {"bounds": BOX, "radiometry": "harmonised", "collection": "sentinel-2-l1c"}
+    bands, masks = ["B08", "B11"], ["DETFOO_B08", "DETFOO_B11"]
+    reflectance, footprints = "measurements/reflectance", "conditions/mask/detector_footprint"
+
+    def valid(tree, folder: str) -> np.ndarray:
+        """On the grid of 20 m: where both bands have all of their pixels."""
+        fine = tree[f"{folder}/r10m"].b08.values[0] != 0
+        rows, columns = fine.shape
+        fine = fine.reshape(rows // 2, 2, columns // 2, 2).all(axis=(1, 3))
+        return fine & (tree[f"{folder}/r20m"].b11.values[0] != 0)
+
     with (
         serving_urls((out / "eodata").as_uri(), index, out / "serve.log") as address,
         cubeflight.connect(address) as client,
     ):
-        ask = {
-            "bands": ["B08", "B11"], "bounds": BOX, "radiometry": "harmonised",
-            "collection": "sentinel-2-l1c",
-        }  # fmt: skip
-        cube = client.search(TILE, **ask)
-        tree = cube.datatree["measurements/reflectance"]
+        tree = client.search(TILE, bands=bands, **ask).datatree[reflectance]
         majors = set()
-        for step, names in enumerate(tree["r10m"].product_ids.values):
-            names = names.split()
+        for step, text in enumerate(tree["r10m"].product_ids.values):
+            names = text.split()
             if len(names) < 2 or any(products[name]["missing"] for name in names):
                 continue
+            trees = [
+                client.search(TILE, bands=bands + masks, product_ids=[name], **ask).datatree
+                for name in names
+            ]
+            known = [
+                valid(one, footprints if name.split("_")[3] >= "N0400" else reflectance)
+                for name, one in zip(names, trees, strict=True)
+            ]
             majors.add(names[0].split("_")[3] >= "N0400")
-            parts = [client.search(TILE, product_ids=[name], **ask) for name in names]
-            parts = [part.datatree["measurements/reflectance"] for part in parts]
-            for name, metres in (("b08", 10), ("b11", 20)):
-                group = f"r{metres}m"
-                got = tree[group][name].values[step]
-                shown = np.stack([part[group][name].values[0] for part in parts])
-                # what any product shows is there, and nothing else
-                assert ((got != 0) == (shown != 0).any(axis=0)).all()
-                assert ((shown == got) | (shown == 0)).any(axis=0).all()
-                assert (np.where(got != 0, (shown == got).any(axis=0), True)).all()
+            owner = np.stack(known).argmax(axis=0)
+            for band, metres in (("b08", 10), ("b11", 20)):
+                shown = [one[f"{reflectance}/r{metres}m"][band].values[0] for one in trees]
+                np.testing.assert_array_equal(
+                    tree[f"r{metres}m"][band].values[step],
+                    np.choose(on_grid(owner, metres), shown),
+                    err_msg=f"{band} {text}",
+                )
+            assert len({int(part) for part in np.unique(owner)}) > 1
         assert majors == {False, True}
