@@ -107,11 +107,13 @@ impl Engine {
             return Ok(records);
         }
         let mut assets = request.assets.clone();
-        let masks = request.mask.is_some()
+        let has_masks = request.mask.is_some()
             || request.min_valid.is_some()
             || steps.iter().any(|step| step.parts.len() > 1);
-        let masks = masks.then(|| mask_assets(request.level, &request.assets)).unwrap_or_default();
-        assets.extend(masks.into_iter().filter(|asset| !request.assets.contains(asset)));
+        if has_masks {
+            let masks = mask_assets(request.level, &request.assets).into_iter();
+            assets.extend(masks.filter(|asset| !request.assets.contains(asset)));
+        }
         let selection = Selection {
             products: products(steps).map(|product| product.id.clone()).collect(),
             assets,
