@@ -204,6 +204,39 @@ def test_skipped_steps_cost_their_mask_only(client, archive: Path, tmp_path: Pat
     assert plan["mask_bytes"] < size < 0.7 * plan["bytes"]
 
 
+def test_a_skipped_step_is_one_row_whatever_its_size(client, archive, index, tmp_path):
+    """Of cubes in several row-blocks too, in every client."""
+    clouds = {"scl": CLOUDS}
+    shares = client.search(TILE, bands=["SCL"], bounds=BOX, mask=clouds).datatree[SCL]
+    least = float(np.median(shares.valid_fraction.values))
+    ask = {
+        "bands": ["B08", "SCL"], "bounds": BOX, "mask": clouds, "min_valid": least,
+        "radiometry": "reflectance",
+    }  # fmt: skip
+    whole = client.search(TILE, **ask)
+    parts = client.search(TILE, max_message_bytes=300_000, **ask)
+    assert (whole.plan["row_blocks"], whole.errors) == (1, [])
+    assert parts.plan["row_blocks"] > 3
+    out = tmp_path / "cube.npz"
+    with serving(archive / "eodata", index) as address:
+        cli(
+            "pull", address, "--tile", TILE, "--bands", "B08,SCL", "--out", out,
+            "--bounds", ",".join(map(str, BOX)), "--mask-scl", ",".join(map(str, CLOUDS)),
+            "--min-valid", str(least), "--radiometry", "reflectance",
+        )  # fmt: skip
+    pulled = np.load(out)
+    statuses = whole.datatree[SCL].status.values
+    assert (statuses == "skipped").sum() == STEPS // 2
+    np.testing.assert_array_equal(pulled["status"].astype(str), statuses.astype(str))
+    for path in ("measurements/reflectance/r10m/b08", SCL):
+        want = whole.datatree[path].values
+        np.testing.assert_array_equal(parts.datatree[path].values, want)
+        np.testing.assert_array_equal(pulled[path], want)
+    assert np.isnan(
+        whole.datatree["measurements/reflectance/r10m/b08"].values[statuses == "skipped"]
+    ).all()
+
+
 def test_without_scene_classification_nothing_passes_for_clear(archive, index, tmp_path):
     copy = tmp_path / "eodata"
     for file in (archive / "eodata").rglob("*"):

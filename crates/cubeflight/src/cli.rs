@@ -120,9 +120,9 @@ pub(crate) struct StoreArgs {
     pub(crate) index: String,
 
     /// Which products there are: `archive` (list the store), `index` (what is indexed), the root
-    /// of a STAC API (https://stac.dataspace.copernicus.eu/v1), or a directory, bucket or file of
-    /// STAC items (JSON or stac-geoparquet). Default: `archive` for a directory; for a bucket `index`, and `archive` for
-    /// tiles that are not indexed
+    /// of a STAC API (`https://stac.dataspace.copernicus.eu/v1`), or a directory, bucket or file of
+    /// STAC items (JSON or stac-geoparquet). Default: `archive` for a directory; for a bucket
+    /// `index`, and `archive` for tiles that are not indexed
     #[arg(long, value_name = "URL|archive|index", env = "CUBEFLIGHT_CATALOG")]
     pub(crate) catalog: Option<String>,
 
@@ -361,7 +361,7 @@ pub(crate) struct IndexArgs {
     pub(crate) prefix: Option<String>,
 
     /// Index the products of a catalogue: the root of a STAC API, or a directory, bucket or file of
-    /// STAC items
+    /// STAC items (JSON or stac-geoparquet)
     #[arg(long, value_name = "URL|PATH", conflicts_with = "list")]
     pub(crate) catalog: Option<String>,
 

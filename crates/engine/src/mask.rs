@@ -20,6 +20,8 @@ pub(crate) struct Masked {
     pub(crate) validity: Arc<Validity>,
     /// Parts of which it is not known which pixels are valid, and why.
     pub(crate) unknown: Vec<(usize, Fault)>,
+    /// Images of other products that are read instead.
+    pub(crate) replaced: Vec<Fault>,
     /// The images are scene classifications.
     pub(crate) is_scl: bool,
 }
@@ -29,6 +31,12 @@ impl Masked {
     pub(crate) fn is_below(&self, min_valid: Option<f64>) -> bool {
         let share = self.validity.fraction();
         min_valid.zip(share).is_some_and(|(least, share)| share < least)
+    }
+
+    /// The column under which it is reported what the mask was read from: the scene classification
+    /// where that is asked for, else the first.
+    pub(crate) fn column(layout: &Layout) -> usize {
+        layout.columns.iter().position(|column| column.asset == SCL).unwrap_or(0)
     }
 
     /// What cannot be given because it is not known which pixels are valid: all of an unknown part
@@ -59,13 +67,19 @@ pub(crate) fn held_bytes(mask: &PlannedMask) -> u64 {
 /// Reads and decodes the images of a mask.
 ///
 /// # Errors
-/// Failures that may pass; with `on_error` fail, permanent ones as well.
+/// Failures that may pass; with `on_error` fail, permanent ones as well. Masks that are larger than
+/// what one stream may hold.
 pub(crate) async fn read(
     context: &Context,
     mask: PlannedMask,
     parts: &[PlannedPart],
     on_error: OnError,
 ) -> Result<Masked> {
+    let allowed = context.engine.config.max_working_set_bytes;
+    let needed = held_bytes(&mask);
+    if needed > allowed {
+        return Err(Error::WorkingSet { needed, allowed });
+    }
     let is_scl = mask.is_scl();
     let PlannedMask { window, layout, columns, parts: images } = mask;
     let images_context = Arc::new(Context { layout: Arc::clone(&layout), ..context.clone() });
@@ -82,7 +96,8 @@ pub(crate) async fn read(
         on_error,
     )
     .await?;
-    let Block { pixels, faults, .. } = block;
+    let Block { pixels, faults, replaced, .. } = block;
+    let replaced = replaced.into_iter().map(|(_, fault)| fault).collect();
     let mut unknown = Vec::new();
     for (column, fault) in faults {
         let part = part_of(column);
@@ -106,7 +121,7 @@ pub(crate) async fn read(
         Validity::new(window, footprint, &parts, rules.as_ref())
     };
     let validity = Arc::new(in_pool(context, combine).await?);
-    Ok(Masked { validity, unknown, is_scl })
+    Ok(Masked { validity, unknown, replaced, is_scl })
 }
 
 /// The images of a mask as one row-block.
@@ -119,13 +134,15 @@ async fn read_images<'a>(
     let layout = Arc::clone(&context.layout);
     let path = |column: usize| layout.columns.get(column).map_or("", |it| it.path.as_str());
     let mut reads = Vec::new();
-    let mut faults = Vec::new();
+    let (mut faults, mut replaced) = (Vec::new(), Vec::new());
     for (column, source) in columns.into_iter().enumerate() {
         let (part, product) = part_of(column);
         let (PlannedSource::Files(candidates), Some(product)) = (source, product) else { continue };
         let place = Place { column, part };
         match AssetTask::prepare(context, place, &product.product, candidates).await {
             Ok(task) => {
+                let missed = task.missed.iter().map(|fault| task.stands_in_for(fault));
+                replaced.extend(missed.map(|fault| (column, fault)));
                 let task = Arc::new(task);
                 let groups = task.read.groups.clone().into_iter();
                 reads.extend(groups.map(|group| (Arc::clone(&task), group)));
@@ -142,6 +159,9 @@ async fn read_images<'a>(
     let block = Arc::new(OpenBlock::new(&layout, state, 0, 0, held));
     for (column, fault) in faults {
         block.fail(column, 0, fault);
+    }
+    for (column, fault) in replaced {
+        block.replaced(column, fault);
     }
     let blocks: Arc<[Arc<OpenBlock>]> = Arc::from([Arc::clone(&block)]);
     stream::iter(reads.into_iter().map(Ok))

@@ -351,7 +351,7 @@ async fn prepare(context: Arc<Context>, mut step: PlannedStep, on_error: OnError
     let (masked, files) = if layout.min_valid.is_some() {
         let masked = masking.await?;
         if masked.as_ref().is_some_and(|masked| masked.is_below(layout.min_valid)) {
-            return Ok(PreparedStep::skipped(masked));
+            return Ok(PreparedStep::skipped(&layout, masked));
         }
         (masked, find_files(&context, &step.parts).await)
     } else {
@@ -359,7 +359,7 @@ async fn prepare(context: Arc<Context>, mut step: PlannedStep, on_error: OnError
         (masked?, files)
     };
     let unknown = masked.as_ref().map(|masked| masked.faults(&layout, step.parts.len()));
-    let mut prepared = PreparedStep::of(masked, step.parts.len());
+    let mut prepared = PreparedStep::of(&layout, masked, step.parts.len());
     prepared.faults = unknown.unwrap_or_default();
     for (place, found) in files {
         if prepared.faults.iter().any(|(failed, _)| *failed == place) {
@@ -400,17 +400,20 @@ async fn find_files(context: &Context, parts: &[PlannedPart]) -> Files {
 }
 
 impl PreparedStep {
-    fn of(masked: Option<Masked>, parts: usize) -> Self {
+    fn of(layout: &Layout, masked: Option<Masked>, parts: usize) -> Self {
         let mut state = StepState { parts, ..StepState::default() };
+        let mut replaced = Vec::new();
         if let Some(masked) = masked {
+            let column = Masked::column(layout);
+            replaced.extend(masked.replaced.into_iter().map(|fault| (column, fault)));
             state.scl_of_mask = masked.is_scl;
             state.validity = Some(masked.validity);
         }
-        Self { state, assets: Vec::new(), faults: Vec::new(), replaced: Vec::new() }
+        Self { state, assets: Vec::new(), faults: Vec::new(), replaced }
     }
 
-    fn skipped(masked: Option<Masked>) -> Self {
-        let mut step = Self::of(masked, 1);
+    fn skipped(layout: &Layout, masked: Option<Masked>) -> Self {
+        let mut step = Self::of(layout, masked, 1);
         step.state.skipped = true;
         step
     }

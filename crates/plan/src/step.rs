@@ -212,10 +212,12 @@ pub struct PlannedMask {
 }
 
 impl PlannedMask {
-    /// Whether its images are scene classifications on the 20 m grid, which are a band as well.
+    /// Whether every part has one image, its scene classification on the 20 m grid, which is a band
+    /// as well.
     #[must_use]
     pub fn is_scl(&self) -> bool {
-        self.layout.columns.iter().all(|column| column.asset == SCL)
+        self.parts.iter().all(|columns| columns.len() == 1)
+            && self.layout.columns.iter().all(|column| column.asset == SCL)
     }
 }
 

@@ -166,3 +166,15 @@ fn the_mask_is_read_once_and_is_the_band_too() {
     assert_eq!((summary.mask_requests, summary.mask_bytes), (2, 4 * 30_000));
     assert_eq!((summary.jp2_tiles, summary.bytes), (12, 12 * 30_000));
 }
+
+#[test]
+fn a_mask_without_images_is_no_band() {
+    let mut step = step(1, Vec::new());
+    step.parts[0].columns =
+        BANDS.map(|band| vec![candidate(&product(1), indexed(band, &product(1)))]).to_vec();
+    let window = Window { x: 2400, y: 4200, width: 600, height: 600 };
+    step.mask = Some(StepMask { window, parts: vec![Vec::new()] });
+    let Plan { steps, summary, .. } = plan(seed_layout(), vec![step], &CostModel::LOCAL);
+    assert!(matches!(steps[0].parts[0].columns[2], PlannedSource::Files(_)));
+    assert_eq!((summary.mask_requests, summary.jp2_tiles), (0, 12));
+}

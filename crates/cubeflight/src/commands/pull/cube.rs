@@ -101,6 +101,11 @@ impl Cube {
         }
         self.errors.extend(head.errors);
         let step = self.steps.len() - 1;
+        // one row stands for all row-blocks of a step that was skipped
+        if self.steps.last().is_some_and(|step| step.status == "skipped") {
+            self.columns.iter_mut().for_each(|column| column.fill(step));
+            return Ok(());
+        }
         for column in &mut self.columns {
             column.put(batch, row, step, head.block)?;
         }
@@ -199,6 +204,19 @@ impl Column {
     /// Bytes of one time step.
     pub(crate) fn step_bytes(&self) -> usize {
         self.planes * self.height * self.width * self.element_bytes
+    }
+
+    /// A step without pixels: 0, or NaN in floats.
+    fn fill(&mut self, step: usize) {
+        let bytes = self.step_bytes();
+        let start = step * bytes;
+        let pixels = self.pixels.get_mut(start..start + bytes).unwrap_or_default();
+        match self.element_bytes {
+            4 => {
+                pixels.chunks_exact_mut(4).for_each(|v| v.copy_from_slice(&f32::NAN.to_le_bytes()))
+            }
+            _ => pixels.fill(0),
+        }
     }
 
     /// Copies the valid rows of a row-block.
