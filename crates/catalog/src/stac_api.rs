@@ -26,8 +26,8 @@ use self::walk::{Bounds, Walk};
 use crate::stac_item::Entry;
 use crate::{Catalog, Error, Found, Omitted, Product, Query, Result};
 
-/// Pages and items that one search may give: the whole mission over a tile has some 5,000 items, nine times that
-/// where the server cannot tell a tile from its neighbours.
+/// Pages and items that one search may give: the whole mission over a tile has some 5,000 items, nine
+/// times that where the server cannot tell a tile from its neighbours.
 const OF_A_SEARCH: (usize, usize) = (2_000, 100_000);
 /// What a walk through a catalogue may give, which keeps nothing.
 const OF_A_WALK: (usize, usize) = (1_000_000, usize::MAX);

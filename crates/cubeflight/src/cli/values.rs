@@ -1,0 +1,57 @@
+//! Values of flags.
+
+use cubeflight_index::ScanDetail;
+
+/// The secret may hold colons.
+#[cfg(feature = "demo")]
+pub(super) fn credential(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((key, secret)) if !key.is_empty() && !secret.is_empty() => {
+            Ok((key.to_owned(), secret.to_owned()))
+        }
+        _ => Err("expected ACCESS:SECRET".to_owned()),
+    }
+}
+
+pub(super) fn detail(text: &str) -> Result<ScanDetail, String> {
+    match text {
+        "tlm" => Ok(ScanDetail::Tlm),
+        "plt" => Ok(ScanDetail::Plt),
+        _ => Err("expected tlm or plt".to_owned()),
+    }
+}
+
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
+    let number: Option<f64> = text.parse().ok();
+    number
+        .filter(|number| (0.01..=86_400.0).contains(number))
+        .ok_or_else(|| "expected seconds, 0.01 to 86400".to_owned())
+}
+
+pub(super) fn bounds(text: &str) -> Result<[f64; 4], String> {
+    numbers(text, "MINX,MINY,MAXX,MAXY")
+}
+
+pub(super) fn window(text: &str) -> Result<[u32; 4], String> {
+    numbers(text, "X,Y,W,H")
+}
+
+fn numbers<T: std::str::FromStr>(text: &str, form: &str) -> Result<[T; 4], String> {
+    let parsed: Result<Vec<T>, _> = text.split(',').map(|part| part.trim().parse()).collect();
+    let parsed = parsed.map_err(|_| format!("expected four numbers {form}"))?;
+    <[T; 4]>::try_from(parsed).map_err(|_| format!("expected four numbers {form}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_numbers_are_wanted() {
+        assert_eq!(bounds("1,-2.5, 3,4e5"), Ok([1.0, -2.5, 3.0, 4e5]));
+        for text in ["", "1,2,3", "1,2,3,4,5", "1,2,3,x"] {
+            assert!(bounds(text).is_err(), "{text}");
+        }
+        assert!(window("1,2,3,-4").is_err());
+    }
+}
