@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ._errors import ProtocolError
@@ -74,3 +75,12 @@ def _wkt(name: str, epsg: int, meridian: float, northing: float) -> str:
         f'CS[Cartesian,2],AXIS["(E)",east,ORDER[1],{_METRE}],'
         f'AXIS["(N)",north,ORDER[2],{_METRE}],ID["EPSG",{epsg}]]'
     )
+
+
+def place(epsg: int, transform: Sequence[float], rows: int, width: int) -> dict[str, Any]:
+    """Where a window lies, in the words of EOPF that the schema does not repeat."""
+    a, _, c, _, e, f = transform[:6]
+    return {
+        "proj:bbox": [c, f + rows * e, c + width * a, f],
+        "proj:wkt2": wkt(epsg),
+    }

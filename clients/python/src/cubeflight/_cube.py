@@ -183,7 +183,7 @@ class Builder:
         coords = self._coords(times, first)
         offsets = self._offsets()
         read = self._read()
-        place = _place(first)
+        place = _crs.place(first.epsg, first.transform, *first.shape[-2:])
         variables: dict[str, xr.Variable] = {}
         for column, array in members:
             attrs = {**column.attrs, **place, "grid_mapping": "spatial_ref"}
@@ -262,16 +262,6 @@ class Builder:
         """Which time steps hold pixels: the skipped and the failed are fill, of no offset."""
         status = [row.get("status") for row in self._rows]
         return np.array([text not in ("skipped", "failed") for text in status], dtype=bool)
-
-
-def _place(column: Column) -> dict[str, Any]:
-    """Where the window lies, in the words of EOPF that the schema does not repeat."""
-    rows, width = column.shape[-2:]
-    a, _, c, _, e, f = column.transform[:6]
-    return {
-        "proj:bbox": [c, f + rows * e, c + width * a, f],
-        "proj:wkt2": _crs.wkt(column.epsg),
-    }
 
 
 def _offset(column: Column, values: np.ndarray[Any, Any]) -> xr.Variable:

@@ -6,7 +6,10 @@ import json
 import os
 from typing import Any
 
+import numpy as np
 import xarray as xr
+
+from . import _crs, _radiometry
 
 _EXTRA = "reading references needs {name}: pip install 'cubeflight[references]'"
 
@@ -58,13 +61,32 @@ def open_references(
     reference_fs.fss = _Targets(storage_options)
     store = FsspecStore(reference_fs, read_only=True, path="")
     # `chunks=None` is the lazy indexing of xarray itself, without dask.
-    return xr.open_datatree(
+    tree = xr.open_datatree(
         store,  # type: ignore[arg-type]
         engine="zarr",
         chunks=None,
         consolidated=True,
         mask_and_scale=mask_and_scale,
     )
+    groups = {
+        node.path: _described(node.to_dataset(inherit=False), raw=not mask_and_scale)
+        for node in tree.subtree
+    }
+    return xr.DataTree.from_dict(groups, name=tree.name)
+
+
+def _described(dataset: xr.Dataset, *, raw: bool) -> xr.Dataset:
+    """Adds the attributes that :meth:`Client.search` makes of what is known as well."""
+    for name in dataset.data_vars:
+        attrs = dataset[name].attrs
+        if {"proj:transform", "proj:shape", "proj:epsg"} <= attrs.keys():
+            rows, width = attrs["proj:shape"]
+            attrs |= _crs.place(attrs["proj:epsg"], attrs["proj:transform"], rows, width)
+        offsets = dataset.coords.get(f"{name}_offset")
+        if raw and offsets is not None:
+            attrs["radiometry"] = "raw"
+            _radiometry.settle(attrs, offsets.values.astype(np.float32))
+    return dataset
 
 
 class _Targets(dict[Any, Any]):
