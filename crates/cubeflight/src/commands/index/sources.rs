@@ -7,7 +7,7 @@ use std::path::Path as FilePath;
 use cubeflight_catalog::{Mirror, Omitted, Product, StacApi, StacItems};
 
 use cubeflight_index::{
-    Error as IndexError, Failure, Found, Line, Scope, Source, archive_listing, listed,
+    Assets, Error as IndexError, Failure, Found, Line, Scope, Source, archive_listing, listed,
 };
 use cubeflight_sentinel2::safe;
 use cubeflight_storage::{Options, Path, Root, open_file};
@@ -139,7 +139,7 @@ fn read_line(lines: &mut impl BufRead) -> std::io::Result<Option<String>> {
 }
 
 fn catalogued(archive: Root, items: Items, mirror: Mirror, scope: &Scope) -> Source<'static> {
-    let wanted = scope.wanted;
+    let (wanted, assets) = (scope.wanted, scope.assets.clone());
     // the stream borrows its catalogue, so both go together through a channel
     let (sender, receiver) = tokio::sync::mpsc::channel(64);
     tokio::spawn(async move {
@@ -153,7 +153,7 @@ fn catalogued(archive: Root, items: Items, mirror: Mirror, scope: &Scope) -> Sou
                 next => next,
             };
             let found = match next {
-                Ok(Ok(product)) => places(&archive, product).into_iter().map(Ok).collect(),
+                Ok(Ok(product)) => places(&archive, product, &assets).into_iter().map(Ok).collect(),
                 Ok(Err(omitted)) => vec![Ok(unusable(omitted))],
                 Err(error) => vec![Err(failed(error))],
             };
@@ -184,8 +184,9 @@ fn unusable(omitted: Omitted) -> Found {
     Found::Unusable(Failure::new(omitted.id, &error))
 }
 
-/// Where the product's files are: its folder where it is a SAFE, else each file by itself.
-fn places(archive: &Root, product: Product) -> Vec<Found> {
+/// Where the product's files are: its folder where it is a SAFE, else each wanted file by itself. What
+/// is not wanted is not looked for: masks that no catalogue lists may not exist.
+fn places(archive: &Root, product: Product, wanted: &Assets) -> Vec<Found> {
     let mut elsewhere = Vec::new();
     for (asset, reference) in product.assets {
         let path = match archive.resolve(&reference.href) {
@@ -200,6 +201,9 @@ fn places(archive: &Root, product: Product) -> Vec<Found> {
         if let Some(folder) = folder {
             let name = Some(product.id.to_string());
             return vec![Found::Product { folder, id: product.id, name, only: None }];
+        }
+        if !wanted.admit(product.id.level(), asset) {
+            continue;
         }
         elsewhere.push(Found::Elsewhere { id: product.id.clone(), asset, path });
     }
