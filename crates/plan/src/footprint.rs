@@ -1,8 +1,8 @@
 //! The pixels of the 20 m grid that say which pixels of a cube are valid.
 
-use cubeflight_sentinel2::{AssetId, Cells, Level, MgrsTile, Resolution, Window};
+use cubeflight_sentinel2::{AssetId, Level, MgrsTile, Radiometry, Resolution, Window};
 
-use crate::{Column, ElementType, Layout};
+use crate::{Column, Layout};
 
 /// Metres of the grid on which validity is decided: that of the scene classification.
 const METRES: u32 = 20;
@@ -62,32 +62,13 @@ pub(crate) fn mask_layout(
     assets: impl Iterator<Item = AssetId>,
     window: Window,
 ) -> Layout {
-    let columns = assets.map(|asset| column(level, tile, asset, window)).collect();
-    let radiometry = cubeflight_sentinel2::Radiometry::Raw;
+    let radiometry = Radiometry::Raw;
+    let column = |asset: AssetId| {
+        let window = at_resolution(window, asset.resolution);
+        Column::new(level, tile, asset, window, radiometry)
+    };
+    let columns = assets.map(column).collect();
     Layout { level, tile, radiometry, mask: None, min_valid: None, columns, blocks: 1 }
-}
-
-fn column(level: Level, tile: MgrsTile, asset: AssetId, window: Window) -> Column {
-    let grid = tile.grid(asset.resolution);
-    let window = at_resolution(window, asset.resolution);
-    let element = match asset.sample_type() {
-        cubeflight_sentinel2::SampleType::U8 => ElementType::U8,
-        cubeflight_sentinel2::SampleType::U16 => ElementType::U16,
-    };
-    let cells = match asset.cells() {
-        // any component will do
-        Cells::Rgb => Cells::Plain,
-        cells => cells,
-    };
-    Column {
-        asset,
-        path: asset.eopf_path(level),
-        grid,
-        window,
-        cells,
-        element,
-        block_rows: window.height,
-    }
 }
 
 /// The pixels of another grid that hold a window of the 20 m grid, rounded outward.
@@ -105,7 +86,7 @@ pub fn at_resolution(window: Window, resolution: Resolution) -> Window {
 
 #[cfg(test)]
 mod tests {
-    use cubeflight_sentinel2::{Align, Bounds, Radiometry};
+    use cubeflight_sentinel2::{Align, Bounds};
     use proptest::prelude::*;
 
     use super::*;

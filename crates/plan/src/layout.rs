@@ -55,6 +55,31 @@ pub struct Column {
 }
 
 impl Column {
+    /// An asset over a window of its grid, as one row-block.
+    pub(crate) fn new(
+        level: Level,
+        tile: MgrsTile,
+        asset: AssetId,
+        window: Window,
+        radiometry: Radiometry,
+    ) -> Self {
+        let is_float = asset.is_reflectance() && radiometry == Radiometry::Reflectance;
+        let element = match asset.sample_type() {
+            SampleType::U8 => ElementType::U8,
+            SampleType::U16 if is_float => ElementType::F32,
+            SampleType::U16 => ElementType::U16,
+        };
+        Self {
+            asset,
+            path: asset.eopf_path(level),
+            grid: tile.grid(asset.resolution),
+            window,
+            cells: asset.cells(),
+            element,
+            block_rows: window.height,
+        }
+    }
+
     /// Tensor planes: 3 for RGB, else 1.
     #[must_use]
     pub fn planes(&self) -> u32 {
@@ -195,23 +220,7 @@ fn column(
         Some(bounds) => grid.window(bounds, request.align)?,
         None => grid.full(),
     };
-    let element = match asset.sample_type() {
-        SampleType::U8 => ElementType::U8,
-        SampleType::U16 => {
-            let float = asset.is_reflectance() && request.radiometry == Radiometry::Reflectance;
-            if float { ElementType::F32 } else { ElementType::U16 }
-        }
-    };
-    let path = asset.eopf_path(request.level);
-    Ok(Column {
-        asset,
-        path,
-        grid,
-        window,
-        cells: asset.cells(),
-        element,
-        block_rows: window.height,
-    })
+    Ok(Column::new(request.level, request.tile, asset, window, request.radiometry))
 }
 
 fn cut_blocks(columns: &mut [Column], limit: u32) -> Result<u16> {
