@@ -16,7 +16,7 @@ pub(crate) use self::demo::{ArchiveArgs, DemoArgs, S3Args, StacArgs};
 pub(crate) use self::files::{InspectArgs, ReadArgs};
 pub(crate) use self::index::IndexArgs;
 pub(crate) use self::request::{PlanArgs, PullArgs, RequestArgs};
-pub(crate) use self::stores::{LimitArgs, OwnerArgs, ServeArgs, StoreArgs, WebArgs};
+pub(crate) use self::stores::{AccessArgs, LimitArgs, OwnerArgs, ServeArgs, StoreArgs, WebArgs};
 pub(crate) use self::tlm::{
     ReferencesArgs, TableArgs, TlmArgs, TlmCommand, TlmCompactArgs, TlmStatsArgs,
 };

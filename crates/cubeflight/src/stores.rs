@@ -13,16 +13,17 @@ use crate::error::CliError;
 
 /// The engine over the stores that the flags name.
 pub(crate) fn engine(args: &StoreArgs, config: EngineConfig) -> Result<Engine, CliError> {
-    let options = args.limits.options()?;
-    let archive_options = Options { aliases: args.store_alias.clone(), ..options.clone() };
+    let access = &args.access;
+    let options = access.limits.options()?;
+    let archive_options = Options { aliases: access.store_alias.clone(), ..options.clone() };
     let archive = Root::open(&args.store, &archive_options)?;
-    let index = args.owner.index(Root::open_or_create(&args.index, &options)?)?;
-    let choice = choice(args.catalog.as_deref(), &archive);
+    let index = access.owner.index(Root::open_or_create(&args.index, &options)?)?;
+    let choice = choice(access.catalog.as_deref(), &archive);
     // What readers write is what they happened to read: no catalogue.
     let write_back = config.write_back && choice != Choice::Index;
-    let mut catalog = catalog(choice, &archive, &index, &options, &args.web)?;
-    if args.store_layout != StoreLayout::Cdse {
-        let mirror = Mirror::new(args.store_layout, archive.clone());
+    let mut catalog = catalog(choice, &archive, &index, &options, &access.web)?;
+    if access.store_layout != StoreLayout::Cdse {
+        let mirror = Mirror::new(access.store_layout, archive.clone());
         catalog = Arc::new(Mirrored::new(catalog, mirror));
     }
     Ok(Engine::new(archive, index, catalog, EngineConfig { write_back, ..config })?)

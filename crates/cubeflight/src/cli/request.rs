@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use cubeflight_sentinel2::StoreLayout;
 
+use super::AccessArgs;
 use super::values::bounds;
-use super::{LimitArgs, OwnerArgs, WebArgs};
 
 /// What to read.
 #[derive(Debug, Args)]
@@ -97,26 +96,8 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "URL", env = "CUBEFLIGHT_INDEX", required_unless_present = "server")]
     pub(crate) index: Option<String>,
 
-    /// Which products there are, as in `serve`
-    #[arg(long, value_name = "URL|archive|index", env = "CUBEFLIGHT_CATALOG")]
-    pub(crate) catalog: Option<String>,
-
-    /// Another name under which catalogues know the store, as in `serve`
-    #[arg(long, value_name = "URL")]
-    pub(crate) store_alias: Vec<String>,
-
-    /// How the store arranges its files, as in `serve`: cdse, google or sinergise
-    #[arg(long, default_value_t, value_name = "NAME", env = "CUBEFLIGHT_STORE_LAYOUT")]
-    pub(crate) store_layout: StoreLayout,
-
     #[command(flatten)]
-    pub(crate) web: WebArgs,
-
-    #[command(flatten)]
-    pub(crate) owner: OwnerArgs,
-
-    #[command(flatten)]
-    pub(crate) limits: LimitArgs,
+    pub(crate) access: AccessArgs,
 
     /// List every request for pixels: file, first byte, byte after the last
     #[arg(long, conflicts_with = "server")]

@@ -21,6 +21,13 @@ pub(crate) struct StoreArgs {
     #[arg(long, value_name = "URL", env = "CUBEFLIGHT_INDEX")]
     pub(crate) index: String,
 
+    #[command(flatten)]
+    pub(crate) access: AccessArgs,
+}
+
+/// How products are found in a store, and what may be read of it.
+#[derive(Debug, Args)]
+pub(crate) struct AccessArgs {
     /// Which products there are: `archive` (list the store), `index` (what is indexed), the root
     /// of a STAC API (`https://stac.dataspace.copernicus.eu/v1`), or a directory, bucket or file of
     /// STAC items (JSON or stac-geoparquet). Default: `archive` for a directory; for a bucket

@@ -62,16 +62,7 @@ pub(crate) async fn run(args: PlanArgs) -> Result<(), CliError> {
             flight_info(&mut client, &wire).await?.1
         }
         (None, Some(store), Some(index)) => {
-            let args = StoreArgs {
-                store,
-                index,
-                catalog: args.catalog,
-                store_alias: args.store_alias,
-                store_layout: args.store_layout,
-                web: args.web,
-                owner: args.owner,
-                limits: args.limits,
-            };
+            let args = StoreArgs { store, index, access: args.access };
             let engine = stores::engine(&args, EngineConfig::default())?;
             let resolved = engine.resolve(&request, None).await?;
             reads = show_reads.then(|| list_reads(&resolved.plan));
