@@ -67,7 +67,7 @@ pub(crate) fn api(url: &str, options: &Options, args: &WebArgs) -> Result<StacAp
     Ok(StacApi::new(url, args.token(), options, args.options())?)
 }
 
-/// The catalogue that `choice` names, see [`StoreArgs::catalog`].
+/// The catalogue that `choice` names, see [`AccessArgs::catalog`](crate::cli::AccessArgs::catalog).
 pub(crate) fn catalog(
     choice: Choice<'_>,
     archive: &Root,
