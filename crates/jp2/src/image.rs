@@ -1,5 +1,7 @@
 //! Decoding, and copying samples out of what was decoded.
 
+use std::borrow::Cow;
+
 use crate::geometry::Rect;
 use crate::header::{MAX_COMPONENTS, Siz, wide};
 use crate::marker::Marker;
@@ -47,7 +49,16 @@ pub struct Image {
     pub y0: u32,
     /// Resolutions left out.
     pub reduce: u8,
-    planes: Planes,
+    pub(crate) samples: Samples,
+}
+
+/// The samples of an image.
+#[derive(Debug)]
+pub(crate) enum Samples {
+    /// As OpenJPEG gave them.
+    Planes(Planes),
+    /// One value for all samples of a component.
+    Constant(Vec<i32>),
 }
 
 /// What an image must be to be decoded: unsigned samples of one depth up to 16 bit, without
@@ -145,7 +156,7 @@ pub fn decode(file: &[u8], options: &DecodeOptions) -> Result<Image> {
         x0: reduced.x0,
         y0: reduced.y0,
         reduce: options.reduce,
-        planes,
+        samples: Samples::Planes(planes),
     })
 }
 
@@ -165,12 +176,44 @@ impl Image {
     ///
     /// # Errors
     /// [`Error::Copy`] when there is no such component.
-    pub fn samples(&self, component: u16) -> Result<&[i32]> {
-        self.planes.samples(component).ok_or(Error::Copy {
+    pub fn samples(&self, component: u16) -> Result<Cow<'_, [i32]>> {
+        let found = match &self.samples {
+            Samples::Planes(planes) => planes.samples(component).map(Cow::Borrowed),
+            Samples::Constant(values) => {
+                let count = usize::try_from(self.rect().area()).unwrap_or(usize::MAX);
+                let value = values.get(usize::from(component));
+                value.map(|value| Cow::Owned(vec![*value; count]))
+            }
+        };
+        found.ok_or_else(|| self.no_such(component))
+    }
+
+    fn no_such(&self, component: u16) -> Error {
+        Error::Copy {
             reason: "there is no such component",
             found: u64::from(component),
             expected: u64::from(self.components.saturating_sub(1)),
-        })
+        }
+    }
+
+    /// The value of all samples of a component, not clamped, where they are the same.
+    pub(crate) fn only_value(&self, component: u16) -> Option<i32> {
+        let samples = self.samples(component).ok()?;
+        let (first, rest) = samples.split_first()?;
+        rest.iter().all(|value| value == first).then_some(*first)
+    }
+
+    /// The value of all samples of a component, clamped to the bit depth, where it is known that
+    /// they are the same: decoders find that out of tiles with few packets only.
+    #[must_use]
+    pub fn constant(&self, component: u16) -> Option<u16> {
+        match &self.samples {
+            Samples::Planes(_) => None,
+            Samples::Constant(values) => {
+                let value = *values.get(usize::from(component))?;
+                u16::try_from(value.clamp(0, self.max())).ok()
+            }
+        }
     }
 
     /// Largest value of a sample.
@@ -259,7 +302,7 @@ impl Image {
         step: usize,
         put: impl Fn(&mut T, i32),
     ) -> Result<()> {
-        let samples = self.samples(component)?;
+        let missing = || self.no_such(component);
         let copy = |reason, found: usize, expected: usize| Error::Copy {
             reason,
             found: wide(found),
@@ -278,19 +321,29 @@ impl Image {
         }
         let (width, height) = (size(source.width()), size(source.height()));
         // samples that one row of the target spans
-        let row = (width - 1).checked_mul(step.max(1)).and_then(|span| span.checked_add(1));
-        let row = row.unwrap_or(usize::MAX);
+        let span = (width - 1).checked_mul(step.max(1)).and_then(|span| span.checked_add(1));
+        let row_length = span.unwrap_or(usize::MAX);
         if step == 0 {
             return Err(copy("step of the target", step, 1));
         }
-        if pitch < row && height > 1 {
-            return Err(copy("pitch of the target is below a row", pitch, row));
+        if pitch < row_length && height > 1 {
+            return Err(copy("pitch of the target is below a row", pitch, row_length));
         }
-        let needed = (height - 1).checked_mul(pitch).and_then(|rows| rows.checked_add(row));
+        let needed = (height - 1).checked_mul(pitch).and_then(|rows| rows.checked_add(row_length));
         let needed = needed.unwrap_or(usize::MAX);
         if target.len() < needed {
             return Err(copy("target is too small", target.len(), needed));
         }
+        let samples = match &self.samples {
+            Samples::Planes(planes) => planes.samples(component).ok_or_else(missing)?,
+            Samples::Constant(values) => {
+                let value = *values.get(usize::from(component)).ok_or_else(missing)?;
+                for row in target.chunks_mut(pitch.max(1)).take(height) {
+                    row.iter_mut().take(row_length).step_by(step).for_each(|s| put(s, value));
+                }
+                return Ok(());
+            }
+        };
         let stride = size(self.width);
         let rows = samples.chunks_exact(stride).skip(size(source.y0)).take(height);
         for (index, line) in rows.enumerate() {

@@ -21,6 +21,10 @@
 //! - [`splice_tile`] makes a codestream of one tile out of the main header and the tile's
 //!   tile-parts, at its true place on the grid. It checks the SOT of what it is given: a mismatch
 //!   is [`Error::StaleTilePart`], the sign of a stale index.
+//! - [`PacketRead`] says which packets of a tile a window needs, and [`splice_packets`] makes a
+//!   codestream of those alone.
+//! - [`TileDecoder`] is what decodes tiles, [`OpenJpeg`] the one there is; [`decode_tile`] spares it
+//!   tiles that are constant.
 //! - [`decode`] turns a codestream or JP2 file, or an area of it on the reference grid, into an
 //!   [`Image`] by OpenJPEG, after counting the memory that this will take
 //!   ([`decoder_scratch_bytes`]). Any coding that cannot be spliced can be decoded whole.
@@ -45,6 +49,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod bytes;
+mod decoder;
 mod describe;
 #[cfg(feature = "encode")]
 pub mod encode;
@@ -58,11 +63,13 @@ mod marker;
 mod memory;
 #[allow(unsafe_code)]
 mod openjpeg;
+mod packets;
 mod scan;
 mod splice;
 mod structure;
 mod tlm;
 
+pub use decoder::{DecoderChoice, OpenJpeg, TileBytes, TileDecoder, TileInput, decode_tile};
 pub use describe::{
     BoxDescription, Description, HeaderSegment, SegmentDetail, TilePartDescription, describe,
 };
@@ -77,10 +84,11 @@ pub use image::{DecodeOptions, Image, decode};
 pub use inject::{Injected, inject_tlm};
 pub use marker::Marker;
 pub use memory::decoder_scratch_bytes;
+pub use packets::{PacketRead, PacketRun};
 pub use scan::{
     Detail, MAX_BOX_DEPTH, MAX_BOXES, MAX_PAYLOAD, MAX_TILE_PARTS, ScanOptions, Scanner,
     scan_bytes, scan_bytes_with,
 };
-pub use splice::splice_tile;
+pub use splice::{splice_packets, splice_tile};
 pub use structure::{BoxInfo, Structure, TileCoding, TilePart};
 pub use tlm::{TlmEntry, parse_tlm_segment, tlm_segment};

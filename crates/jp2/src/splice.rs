@@ -1,36 +1,14 @@
 //! One tile of a codestream as a codestream of its own.
 
+mod header;
+mod packets;
+
+pub use self::packets::splice_packets;
+
 use crate::bytes::{u8_at, u16_at, u32_at};
-use crate::geometry::Rect;
 use crate::header::{MainHeader, check_length, wide};
 use crate::marker::Marker;
 use crate::{Error, Result};
-
-/// Segments of the main header that speak of the whole file's tile-parts.
-const DROPPED: [Marker; 2] = [Marker::TLM, Marker::PLM];
-
-impl MainHeader {
-    /// The main header of a codestream that holds one tile alone, at its true place on the
-    /// reference grid: the image area is the tile, and so is the only tile. Precincts and
-    /// code-blocks are anchored at the canvas origin, so a tile moved to (0, 0) would have other
-    /// packets.
-    ///
-    /// # Errors
-    /// [`Error::CannotSplice`] for PPM, [`Error::TilePart`] when there is no such tile.
-    pub fn tile_header(&self, tile: u16) -> Result<Self> {
-        self.can_splice()?;
-        let Rect { x0, y0, x1, y1 } = self.siz.tile_rect(tile)?;
-        let mut raw = self.without(&DROPPED);
-        // SIZ is the first segment: SOC 2, marker 2, Lsiz 2, Rsiz 2. A first tile that the image
-        // offset cuts starts at the offset, which is where the new tile grid starts too.
-        let values = [x1, y1, x0, y0, self.siz.tile_width, self.siz.tile_height, x0, y0];
-        for (slot, value) in raw.iter_mut().skip(8).zip(values.map(u32::to_be_bytes).as_flattened())
-        {
-            *slot = *value;
-        }
-        Self::parse(&raw)
-    }
-}
 
 /// The codestream of one tile: the main header for it alone, its tile-parts as tile 0 without
 /// packet lengths, and EOC.
