@@ -1,5 +1,6 @@
 //! Limits of the engine.
 
+use cubeflight_jp2::DecoderChoice;
 use cubeflight_plan::CostModel;
 
 /// How much an engine does at once.
@@ -7,6 +8,8 @@ use cubeflight_plan::CostModel;
 pub struct EngineConfig {
     /// Decoder threads; 0 is one per core.
     pub threads: usize,
+    /// What decodes JP2 tiles.
+    pub decoder: DecoderChoice,
     /// Decoded bytes that one stream may hold before the client has read them.
     pub look_ahead_bytes: u64,
     /// Decoded bytes that one stream may need at the very least; requests above are refused.
@@ -29,6 +32,7 @@ impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             threads: 0,
+            decoder: DecoderChoice::Auto,
             look_ahead_bytes: 128 * 1024 * 1024,
             max_working_set_bytes: 1024 * 1024 * 1024,
             max_decode_bytes: 512 * 1024 * 1024,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cubeflight_jp2::{DecodeOptions, Image, MainHeader, Rect, decode, splice_tile};
-use cubeflight_plan::{Column, Layout, Scale, TileRead};
+use cubeflight_jp2::{DecodeOptions, Image, MainHeader, Rect, TileBytes, TileInput, decode_tile};
+use cubeflight_plan::{Column, Layout, Scale, TileArea, TileRead, TileSource, decode_area};
 use cubeflight_sentinel2::{Cells, Radiometry, Window, harmonise, reflectance};
 use tokio::sync::oneshot;
 
@@ -55,8 +55,10 @@ pub(crate) struct TileJob {
     pub(crate) part: usize,
     pub(crate) conversion: Conversion,
     pub(crate) tile: TileRead,
-    /// Its tile-parts in order.
-    pub(crate) parts: Vec<Bytes>,
+    /// The bytes of its ranges, in order.
+    pub(crate) bytes: Vec<Bytes>,
+    /// Whether nothing has been written where this tile goes.
+    pub(crate) fresh: bool,
     /// Row-blocks of the step, from `first_block` on.
     pub(crate) blocks: Arc<[Arc<OpenBlock>]>,
     /// Number of the first of `blocks`.
@@ -84,56 +86,77 @@ impl TileJob {
 
     fn decode(&self) -> Result<(), Trouble> {
         let Some(column) = self.context.layout.columns.get(self.column) else { return Ok(()) };
-        let parts: Vec<&[u8]> = self.parts.iter().map(AsRef::as_ref).collect();
-        let codestream = splice_tile(&self.header, self.tile.tile, &parts).map_err(jp2_trouble)?;
-        let area = self.tile.area;
-        let options = DecodeOptions {
-            area: Some(Rect::new(area.x, area.y, area.right(), area.bottom())),
-            reduce: 0,
-            max_bytes: self.context.engine.config.max_decode_bytes,
+        let whole: Vec<&[u8]>;
+        let pieces: Vec<(u32, &[u8])>;
+        let bytes = match &self.tile.source {
+            TileSource::TileParts(_) => {
+                whole = self.bytes.iter().map(AsRef::as_ref).collect();
+                TileBytes::TileParts(&whole)
+            }
+            TileSource::Packets { read, .. } => {
+                let starts = read.ranges().into_iter().map(|range| range.start);
+                pieces = starts.zip(self.bytes.iter().map(AsRef::as_ref)).collect();
+                TileBytes::Packets { read, pieces: &pieces }
+            }
         };
-        let image = decode(&codestream, &options).map_err(jp2_trouble)?;
-        for number in self.tile.blocks.clone() {
-            let position = number.checked_sub(self.first_block).map(|position| position as usize);
-            let Some(block) = position.and_then(|at| self.blocks.get(at)) else { continue };
-            self.write(column, &image, number, block).map_err(jp2_trouble)?;
+        let input = TileInput { header: &self.header, tile: self.tile.tile, bytes };
+        for area in &self.tile.areas {
+            self.decode_area(column, &input, area).map_err(jp2_trouble)?;
         }
         Ok(())
     }
 
-    /// Copies the rows that belong to one row-block.
+    fn decode_area(
+        &self,
+        column: &Column,
+        input: &TileInput<'_>,
+        area: &TileArea,
+    ) -> cubeflight_jp2::Result<()> {
+        let engine = &self.context.engine;
+        let options = DecodeOptions {
+            area: Some(decode_area(column, area.samples)),
+            reduce: 0,
+            max_bytes: engine.config.max_decode_bytes,
+        };
+        let image = decode_tile(engine.decoder.as_ref(), input, &options)?;
+        for number in area.blocks.clone() {
+            let position = number.checked_sub(self.first_block).map(|position| position as usize);
+            let Some(block) = position.and_then(|at| self.blocks.get(at)) else { continue };
+            self.write(column, &image, area.samples, number, block)?;
+        }
+        Ok(())
+    }
+
+    /// Copies the samples that belong to one row-block.
     fn write(
         &self,
         column: &Column,
         image: &Image,
+        samples: Window,
         number: u32,
         block: &OpenBlock,
     ) -> cubeflight_jp2::Result<()> {
-        let (area, window) = (self.tile.area, column.window);
-        let rows = column.rows_of_block(number);
-        let (first, end) = (window.y + rows.start, window.y + rows.end);
-        let (top, bottom) = (first.max(area.y), end.min(area.bottom()));
-        if top >= bottom {
-            return Ok(());
-        }
-        let source = Rect::new(0, top - area.y, area.width, bottom - area.y);
+        let of_block = column.block_window(number);
+        let Some(part) = samples.intersection(&of_block) else { return Ok(()) };
+        let pitch = column.window.width as usize;
         let target = Target {
-            start: (top - first) as usize * window.width as usize + (area.x - window.x) as usize,
-            pitch: window.width as usize,
-            plane: column.block_rows as usize * window.width as usize,
+            start: (part.y - of_block.y) as usize * pitch + (part.x - of_block.x) as usize,
+            pitch,
+            plane: column.block_rows as usize * pitch,
         };
         let validity = block.validity();
-        let part = Window { x: area.x, y: top, width: area.width, height: bottom - top };
         match validity.filter(|validity| validity.has_parts()) {
+            // the buffer holds nothing but fill
+            None if self.fresh && is_fill(column, image) => {}
             None => {
                 let Some(mut pixels) = block.column(self.column) else { return Ok(()) };
-                self.place(column, image, source, &mut pixels, target)?;
+                self.place(column, image, part, &mut pixels, target)?;
             }
             Some(validity) => {
                 let (width, height) = (part.width as usize, part.height as usize);
                 let own = Target { start: 0, pitch: width, plane: width * height };
                 let mut samples = Pixels::fill_of(column, own.plane);
-                self.place(column, image, source, &mut samples, own)?;
+                self.place(column, image, part, &mut samples, own)?;
                 let Some(mut pixels) = block.column(self.column) else { return Ok(()) };
                 let resolution = column.grid.resolution;
                 let is_used = |x, y| validity.part_at(resolution, x, y) == self.part;
@@ -159,15 +182,17 @@ impl TileJob {
         Ok(())
     }
 
-    /// Writes a part of the image into a buffer.
+    /// Writes samples of the column's lattice into a buffer.
     fn place(
         &self,
         column: &Column,
         image: &Image,
-        source: Rect,
+        samples: Window,
         pixels: &mut Pixels,
         target: Target,
     ) -> cubeflight_jp2::Result<()> {
+        let (x, y) = (samples.x - image.x0, samples.y - image.y0);
+        let source = Rect::new(x, y, x + samples.width, y + samples.height);
         match (pixels, column.cells) {
             (Pixels::U8(buffer), Cells::Plain) => {
                 image.write_u8(0, source, target.of(buffer, 0), target.pitch, 1)
@@ -216,6 +241,17 @@ impl TileJob {
         }
         Ok(())
     }
+}
+
+/// Whether an image has no data: fill in a fresh buffer already, whatever the radiometry.
+fn is_fill(column: &Column, image: &Image) -> bool {
+    let is_zero = |plane| u16::try_from(plane).is_ok_and(|plane| image.constant(plane) == Some(0));
+    let planes = if matches!(column.cells, Cells::Flags { .. }) {
+        u32::from(image.components)
+    } else {
+        column.planes()
+    };
+    (0..planes).all(is_zero)
 }
 
 /// Calls with row and column in the part, and column and row in the grid.

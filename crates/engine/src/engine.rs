@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cubeflight_catalog::{Catalog, MetadataSource};
 use cubeflight_index::Index;
+use cubeflight_jp2::TileDecoder;
 use cubeflight_plan::CostModel;
 use cubeflight_storage::Root;
 use rayon::ThreadPool;
@@ -19,6 +20,7 @@ pub struct Engine {
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) metadata: MetadataSource,
     pub(crate) pool: Arc<ThreadPool>,
+    pub(crate) decoder: Arc<dyn TileDecoder>,
     pub(crate) config: Arc<EngineConfig>,
     pub(crate) learned: Arc<Learned>,
 }
@@ -43,9 +45,10 @@ impl Engine {
             .build()
             .map_err(|error| Error::Pool { reason: error.to_string() })?;
         let learned = Arc::new(Learned::new(&index, config.write_back));
+        let decoder = config.decoder.decoder();
         let (pool, config) = (Arc::new(pool), Arc::new(config));
         let metadata = MetadataSource::new();
-        Ok(Self { archive, index, catalog, metadata, pool, config, learned })
+        Ok(Self { archive, index, catalog, metadata, pool, decoder, config, learned })
     }
 
     /// Writes into the index what streams have learnt of files without record and what is not

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use cubeflight_jp2::{MainHeader, ScanOptions, Scanner};
 use cubeflight_plan::{
     AssetRead, Column, Fault, HeaderSource, Layout, PlannedCandidate, PlannedColumn, ReadGroup,
-    TileLattice, TileRead, Unindexed, plan_asset,
+    TileArea, TileLattice, TileRead, Unindexed, plan_asset,
 };
 use cubeflight_sentinel2::{ProductId, safe};
 use cubeflight_storage::Path;
@@ -252,7 +252,7 @@ impl AssetTask {
         group: &ReadGroup,
         blocks: &Arc<[Arc<OpenBlock>]>,
     ) -> Result<(), Trouble> {
-        match self.attempt(context, group, blocks).await {
+        match self.attempt(context, group, blocks, true).await {
             Err(Trouble::Stale(reason)) => {
                 tracing::warn!(product = %self.product, href = self.read.href, reason, "stale index record");
             }
@@ -261,7 +261,7 @@ impl AssetTask {
         let fresh = self.refreshed.get_or_init(|| self.rescan(context)).await.as_ref();
         let fresh = fresh.map_err(Trouble::clone)?;
         let group = fresh.group_of(group);
-        match fresh.attempt(context, &group, blocks).await {
+        match fresh.attempt(context, &group, blocks, false).await {
             Err(Trouble::Stale(message)) => {
                 Err(Trouble::Permanent { code: fault_code::SIZE_CHANGED, message })
             }
@@ -281,17 +281,21 @@ impl AssetTask {
     /// otherwise before. Of the row-blocks only those that the stale group fills are written.
     fn group_of(&self, stale: &ReadGroup) -> ReadGroup {
         let blocks = stale.blocks();
-        let overlaps = |own: &&TileRead| {
-            stale.tiles.iter().any(|tile| tile.area.intersection(&own.area).is_some())
+        let of_stale = || stale.tiles.iter().flat_map(|tile| &tile.areas);
+        let overlaps = |own: &&TileArea| {
+            of_stale().any(|area| area.samples.intersection(&own.samples).is_some())
         };
-        let own = self.read.groups.iter().flat_map(|group| &group.tiles).filter(overlaps);
-        let tiles: Vec<TileRead> = own
-            .map(|own| TileRead {
-                blocks: own.blocks.start.max(blocks.start)..own.blocks.end.min(blocks.end),
-                ..own.clone()
-            })
-            .collect();
-        let ranges = tiles.iter().flat_map(|tile| tile.parts.iter().cloned()).collect();
+        let within = |area: &TileArea| TileArea {
+            blocks: area.blocks.start.max(blocks.start)..area.blocks.end.min(blocks.end),
+            ..area.clone()
+        };
+        let own = self.read.groups.iter().flat_map(|group| &group.tiles);
+        let tiles = own.map(|own| TileRead {
+            areas: own.areas.iter().filter(overlaps).map(within).collect(),
+            ..own.clone()
+        });
+        let tiles: Vec<TileRead> = tiles.filter(|tile| !tile.areas.is_empty()).collect();
+        let ranges = tiles.iter().flat_map(|tile| tile.source.ranges()).collect();
         ReadGroup { ranges, tiles }
     }
 
@@ -300,13 +304,15 @@ impl AssetTask {
         context: &Arc<Context>,
         group: &ReadGroup,
         blocks: &Arc<[Arc<OpenBlock>]>,
+        fresh: bool,
     ) -> Result<(), Trouble> {
         let header = self.header(context).await?;
         let reads = group.ranges.iter().map(|range| self.get(context, range.clone()));
         let bodies: Vec<Bytes> = try_join_all(reads).await?;
 
         let jobs = group.tiles.iter().map(|tile| {
-            let parts = tile.parts.iter().map(|part| cut(group, &bodies, part)).collect();
+            let ranges = tile.source.ranges();
+            let bytes = ranges.iter().map(|range| cut(group, &bodies, range)).collect();
             let job = TileJob {
                 context: Arc::clone(context),
                 header: Arc::clone(&header),
@@ -314,7 +320,8 @@ impl AssetTask {
                 part: self.place.part,
                 conversion: self.conversion,
                 tile: tile.clone(),
-                parts,
+                bytes,
+                fresh,
                 blocks: Arc::clone(blocks),
                 first_block: group.blocks().start,
             };
@@ -374,7 +381,7 @@ fn parse_header(bytes: &[u8], size: u64) -> Result<MainHeader, Trouble> {
     Ok(scanner.finish().map_err(stale)?.header)
 }
 
-/// The bytes of one tile-part out of the bodies of its group's ranges.
+/// The bytes of one range of a tile out of the bodies of its group's ranges.
 fn cut(group: &ReadGroup, bodies: &[Bytes], part: &std::ops::Range<u64>) -> Bytes {
     let hit = group
         .ranges
@@ -386,7 +393,7 @@ fn cut(group: &ReadGroup, bodies: &[Bytes], part: &std::ops::Range<u64>) -> Byte
         let end = usize::try_from(part.end - range.start).ok()?;
         (end <= body.len()).then(|| body.slice(start..end))
     });
-    // An empty part is refused by the splice as not being a tile-part.
+    // No bytes are refused by the splice as not being those of the tile.
     slice.unwrap_or_default()
 }
 

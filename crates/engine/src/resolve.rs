@@ -117,7 +117,7 @@ impl Engine {
         let selection = Selection {
             products: products(steps).map(|product| product.id.clone()).collect(),
             assets,
-            detail: Detail::Tlm,
+            detail: Detail::Packets,
             ..Selection::default()
         };
         for record in self.index.records(request.level, request.tile, &selection).await? {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use cubeflight_jp2::MainHeader;
+use cubeflight_jp2::{MainHeader, PacketRead, Rect};
 use cubeflight_sentinel2::Window;
-use cubeflight_tlm::TlmRecord;
+use cubeflight_tlm::{TilePartSpan, TlmRecord};
 
 use crate::{Column, CostModel, Error, Result, TileLattice};
 
@@ -23,17 +23,61 @@ pub enum HeaderSource {
     Fetch(Range<u64>),
 }
 
+/// Which bytes of a JP2 tile are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TileSource {
+    /// All its tile-parts, in order.
+    TileParts(Vec<Range<u64>>),
+    /// The packets that the windows need, of its only tile-part.
+    Packets {
+        /// First byte of the tile-part in the file.
+        offset: u64,
+        /// Which packets.
+        read: PacketRead,
+    },
+}
+
+impl TileSource {
+    /// Bytes of the file, as the tile has them: in the order of the file but for tile-parts that
+    /// are not.
+    #[must_use]
+    pub fn ranges(&self) -> Vec<Range<u64>> {
+        match self {
+            Self::TileParts(parts) => parts.clone(),
+            Self::Packets { offset, read } => {
+                let at = |within: u32| offset.saturating_add(u64::from(within));
+                read.ranges().into_iter().map(|range| at(range.start)..at(range.end)).collect()
+            }
+        }
+    }
+}
+
+/// A part of the cube's window, or of one of its windows, that lies in one JP2 tile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TileArea {
+    /// Samples of the column's lattice.
+    pub samples: Window,
+    /// Row-blocks that they fill.
+    pub blocks: Range<u32>,
+}
+
 /// One JP2 tile to decode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TileRead {
     /// JP2 tile.
     pub tile: u16,
-    /// Its tile-parts in the file, in order.
-    pub parts: Vec<Range<u64>>,
-    /// The part of the window that lies in this tile, in pixels of the asset's grid.
-    pub area: Window,
-    /// Row-blocks that the area fills.
-    pub blocks: Range<u32>,
+    /// What is read of it.
+    pub source: TileSource,
+    /// What is decoded of it.
+    pub areas: Vec<TileArea>,
+}
+
+impl TileRead {
+    /// Row-blocks that its areas fill, from the first to the last.
+    #[must_use]
+    pub fn blocks(&self) -> Range<u32> {
+        span(self.areas.iter().map(|area| area.blocks.clone()))
+    }
 }
 
 /// Tiles that are read together: each range is one request, and the tiles can be decoded when all
@@ -42,18 +86,21 @@ pub struct TileRead {
 pub struct ReadGroup {
     /// Byte ranges of the file, ascending, not overlapping.
     pub ranges: Vec<Range<u64>>,
-    /// Tiles whose tile-parts lie in these ranges.
+    /// Tiles whose bytes lie in these ranges.
     pub tiles: Vec<TileRead>,
 }
 
 impl ReadGroup {
-    /// Row-blocks that its tiles fill.
+    /// Row-blocks that its tiles fill, from the first to the last.
     #[must_use]
     pub fn blocks(&self) -> Range<u32> {
-        let start = self.tiles.iter().map(|tile| tile.blocks.start).min().unwrap_or(0);
-        let end = self.tiles.iter().map(|tile| tile.blocks.end).max().unwrap_or(0);
-        start..end
+        span(self.tiles.iter().map(TileRead::blocks))
     }
+}
+
+fn span(ranges: impl Iterator<Item = Range<u32>>) -> Range<u32> {
+    let both = |a: Range<u32>, b: Range<u32>| a.start.min(b.start)..a.end.max(b.end);
+    ranges.reduce(both).unwrap_or(0..0)
 }
 
 /// How the pixels of one asset are read.
@@ -114,27 +161,94 @@ pub fn plan_asset(
         }
     };
 
-    let parts = parts_by_tile(&record);
+    let parts = Parts::new(&record);
     let mut tiles = Vec::new();
-    for (tile, area) in lattice.tiles_in(column.window) {
+    for (tile, areas) in areas_by_tile(column, &lattice) {
         let not_indexed = || Error::TileNotIndexed { asset: name(), tile };
         let tile = u16::try_from(tile).map_err(|_| not_indexed())?;
-        let parts = parts.get(&tile).ok_or_else(not_indexed)?.clone();
-        tiles.push(TileRead { tile, parts, area, blocks: blocks_of(column, area) });
+        let source = parts.source(tile, &header, column, &areas).ok_or_else(not_indexed)?;
+        tiles.push(TileRead { tile, source, areas });
     }
     // A stale or foreign record often lists tiles that the image does not have.
-    if let Some(tile) = parts.keys().map(|tile| u32::from(*tile)).find(|t| *t >= lattice.count()) {
+    if let Some(tile) = parts.tiles().find(|tile| *tile >= lattice.count()) {
         return Err(Error::TileNotIndexed { asset: name(), tile });
     }
-    Ok(AssetRead { href, groups: group(tiles, cost), header, record })
+    let groups = group(tiles, cost);
+    // The packet lengths of all tiles are many times what the plan keeps of them.
+    let record = match record.packet_lengths {
+        Some(_) => Arc::new(record.without_packet_lengths()),
+        None => record,
+    };
+    Ok(AssetRead { href, groups, header, record })
 }
 
-fn parts_by_tile(record: &TlmRecord) -> BTreeMap<u16, Vec<Range<u64>>> {
-    let mut parts: BTreeMap<u16, Vec<Range<u64>>> = BTreeMap::new();
-    for part in &record.tile_parts {
-        parts.entry(part.tile).or_default().push(part.range());
+/// The JP2 tiles that hold wanted samples, in raster order.
+fn areas_by_tile(column: &Column, lattice: &TileLattice) -> BTreeMap<u32, Vec<TileArea>> {
+    let mut tiles: BTreeMap<u32, Vec<TileArea>> = BTreeMap::new();
+    for (tile, samples) in lattice.tiles_in(column.window) {
+        let area = TileArea { samples, blocks: blocks_of(column, samples) };
+        tiles.entry(tile).or_default().push(area);
     }
-    parts
+    tiles
+}
+
+/// The tile-parts of a record, by tile.
+struct Parts<'a> {
+    record: &'a TlmRecord,
+    /// Positions in the record.
+    by_tile: BTreeMap<u16, Vec<usize>>,
+}
+
+impl<'a> Parts<'a> {
+    fn new(record: &'a TlmRecord) -> Self {
+        let mut by_tile: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+        for (position, part) in record.tile_parts.iter().enumerate() {
+            by_tile.entry(part.tile).or_default().push(position);
+        }
+        Self { record, by_tile }
+    }
+
+    fn tiles(&self) -> impl Iterator<Item = u32> {
+        self.by_tile.keys().map(|tile| u32::from(*tile))
+    }
+
+    /// What is read of a tile: the packets that its areas need where these are known.
+    fn source(
+        &self,
+        tile: u16,
+        header: &HeaderSource,
+        column: &Column,
+        areas: &[TileArea],
+    ) -> Option<TileSource> {
+        let positions = self.by_tile.get(&tile)?;
+        if let (HeaderSource::Known(header), [position]) = (header, positions.as_slice())
+            && let Some(source) = self.packets(*position, header, column, areas)
+        {
+            return Some(source);
+        }
+        let parts = positions.iter().filter_map(|at| self.record.tile_parts.get(*at));
+        Some(TileSource::TileParts(parts.map(TilePartSpan::range).collect()))
+    }
+
+    fn packets(
+        &self,
+        position: usize,
+        header: &MainHeader,
+        column: &Column,
+        areas: &[TileArea],
+    ) -> Option<TileSource> {
+        let part = self.record.tile_parts.get(position)?;
+        let lengths = self.record.packet_lengths.as_ref()?.of(position)?;
+        let areas: Vec<Rect> = areas.iter().map(|area| decode_area(column, area.samples)).collect();
+        let read = PacketRead::new(header, part.tile, part.length, lengths, &areas, 0)?;
+        Some(TileSource::Packets { offset: part.offset, read })
+    }
+}
+
+/// Samples of a column on the reference grid of its image.
+#[must_use]
+pub fn decode_area(_column: &Column, samples: Window) -> Rect {
+    Rect::new(samples.x, samples.y, samples.right(), samples.bottom())
 }
 
 fn blocks_of(column: &Column, area: Window) -> Range<u32> {
@@ -143,59 +257,66 @@ fn blocks_of(column: &Column, area: Window) -> Range<u32> {
     first..last + 1
 }
 
-/// Merges the ranges of neighbouring tiles where the gap costs less than a request. Only tiles that
-/// fill the same row-blocks are merged, or a few small files would keep all row-blocks of a large
-/// cube open. Tiles with several tile-parts stay apart: their parts are rarely neighbours of
-/// another tile's.
+/// Makes requests of what the tiles need: ranges become one where the cost model says so, those of
+/// neighbouring tiles too. Only tiles that fill the same row-blocks are joined, or a few small files
+/// would keep all row-blocks of a large cube open.
 fn group(tiles: Vec<TileRead>, cost: &CostModel) -> Vec<ReadGroup> {
-    let gap = cost.worthwhile_gap();
     let mut groups: Vec<ReadGroup> = Vec::new();
+    let mut last: Option<Request> = None;
     for tile in tiles {
-        let [part] = tile.parts.as_slice() else {
-            let ranges = merge_parts(&tile.parts, gap, cost.max_request_bytes);
-            groups.push(ReadGroup { ranges, tiles: vec![tile] });
-            continue;
+        let mut requests = requests(tile.source.ranges(), cost);
+        let same_blocks = groups.last().is_some_and(|group| group.blocks() == tile.blocks());
+        let joined = match (&last, requests.first()) {
+            (Some(last), Some(first)) if same_blocks => last.joined(first, cost),
+            _ => None,
         };
-        let part = part.clone();
-        let last = groups.last_mut().filter(|last| last.blocks() == tile.blocks);
-        if let Some(open) = last.and_then(|last| joinable(last, &part, gap, cost)) {
-            // joinable groups have one range, and this part begins behind it
-            open.ranges.iter_mut().for_each(|range| range.end = part.end);
-            open.tiles.push(tile);
-            continue;
+        match (joined, groups.last_mut()) {
+            (Some(joined), Some(group)) => {
+                group.ranges.pop();
+                if let Some(first) = requests.first_mut() {
+                    *first = joined;
+                }
+                last = requests.last().cloned();
+                group.ranges.extend(requests.into_iter().map(|request| request.range));
+                group.tiles.push(tile);
+            }
+            _ => {
+                last = requests.last().cloned();
+                let ranges = requests.into_iter().map(|request| request.range).collect();
+                groups.push(ReadGroup { ranges, tiles: vec![tile] });
+            }
         }
-        groups.push(ReadGroup { ranges: vec![part], tiles: vec![tile] });
     }
     groups
 }
 
-fn joinable<'a>(
-    group: &'a mut ReadGroup,
-    part: &Range<u64>,
-    gap: u64,
-    cost: &CostModel,
-) -> Option<&'a mut ReadGroup> {
-    let [range] = group.ranges.as_slice() else { return None };
-    let single_parts = group.tiles.iter().all(|tile| tile.parts.len() == 1);
-    let near = part.start >= range.end && part.start - range.end <= gap;
-    let short = part.end.saturating_sub(range.start) <= cost.max_request_bytes;
-    (single_parts && near && short).then_some(group)
+/// One request, and how many of its bytes are wanted.
+#[derive(Debug, Clone)]
+struct Request {
+    range: Range<u64>,
+    wanted: u64,
 }
 
-fn merge_parts(parts: &[Range<u64>], gap: u64, longest: u64) -> Vec<Range<u64>> {
-    let mut sorted = parts.to_vec();
-    sorted.sort_by_key(|part| part.start);
-    let mut merged: Vec<Range<u64>> = Vec::new();
-    for part in sorted {
-        match merged.last_mut() {
-            Some(last)
-                if part.start.saturating_sub(last.end) <= gap
-                    && part.end.saturating_sub(last.start) <= longest =>
-            {
-                last.end = last.end.max(part.end);
-            }
-            _ => merged.push(part),
+impl Request {
+    /// Both as one, where they follow each other and that costs less.
+    fn joined(&self, next: &Self, cost: &CostModel) -> Option<Self> {
+        let gap = next.range.start.checked_sub(self.range.end)?;
+        let range = self.range.start..next.range.end.max(self.range.end);
+        let wanted = self.wanted + next.wanted;
+        cost.joins(gap, range.end - range.start, wanted).then_some(Self { range, wanted })
+    }
+}
+
+/// The ranges of one tile as requests.
+fn requests(mut ranges: Vec<Range<u64>>, cost: &CostModel) -> Vec<Request> {
+    ranges.sort_by_key(|range| range.start);
+    let mut requests: Vec<Request> = Vec::new();
+    for range in ranges {
+        let next = Request { wanted: range.end.saturating_sub(range.start), range };
+        match requests.last_mut() {
+            Some(last) if let Some(joined) = last.joined(&next, cost) => *last = joined,
+            _ => requests.push(next),
         }
     }
-    merged
+    requests
 }

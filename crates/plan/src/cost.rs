@@ -1,15 +1,17 @@
-//! What a request costs, and so which gaps are worth reading over.
+//! What requests and bytes cost, and so which gaps are worth reading over.
+
+use std::time::Duration;
 
 use cubeflight_tlm::MAX_WHOLE_READ;
 
-/// Latency and bandwidth of a store. Two ranges become one request when the gap between them
-/// costs less than another request would.
+/// What requests and bytes of a store cost, in seconds of a stream that is bound by them. Two ranges
+/// become one request when the gap between them costs less than another request would.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CostModel {
-    /// Time from a request to its first byte, in seconds, divided by the connections that work
-    /// side by side.
+    /// Seconds that one more request takes, next to all others that are in flight: the time to its
+    /// first byte, divided by the connections that work side by side.
     pub latency: f64,
-    /// Bytes per second of one connection.
+    /// Bytes per second of all connections together.
     pub bandwidth: f64,
     /// No request is longer than this many bytes because of merging.
     pub max_request_bytes: u64,
@@ -20,6 +22,14 @@ pub struct CostModel {
 
 const MIB: u64 = 1024 * 1024;
 
+/// Bytes that are read for each byte that is wanted, at most. Bytes cost more than time: they are
+/// counted by the month, and others wait for the link.
+const MOST_READ: u64 = 8;
+
+/// Measurements are rounded to powers of this, so that plans change with the store and not with
+/// every request.
+const STEP: f64 = 2.0;
+
 impl CostModel {
     /// A directory on this machine: almost no latency.
     pub const LOCAL: Self = Self {
@@ -29,8 +39,8 @@ impl CostModel {
         max_whole_read: MAX_WHOLE_READ,
     };
 
-    /// Object storage over a network: 60 ms shared by four connections of 20 MB/s, the limits that
-    /// CDSE publishes.
+    /// Object storage over a network, as long as nothing has been measured: 60 ms shared by four
+    /// connections, and 20 MB/s.
     pub const OBJECT_STORE: Self = Self {
         latency: 15e-3,
         bandwidth: 20e6,
@@ -38,10 +48,60 @@ impl CostModel {
         max_whole_read: MAX_WHOLE_READ,
     };
 
+    /// The same with what was measured: the time to a first byte with so many connections side by
+    /// side, and bytes per second of all of them. Rounded, see the source.
+    #[must_use]
+    pub fn measured(self, first_byte: Duration, connections: usize, bandwidth: f64) -> Self {
+        let connections = u32::try_from(connections.max(1)).unwrap_or(u32::MAX);
+        let latency = rounded(first_byte.as_secs_f64() / f64::from(connections));
+        Self { latency, bandwidth: rounded(bandwidth), ..self }
+    }
+
     /// Longest gap in bytes that is read over rather than asked around.
     #[must_use]
     pub fn worthwhile_gap(&self) -> u64 {
         // Saturates for negative and huge values, which is what is wanted here.
         (self.latency * self.bandwidth) as u64
+    }
+
+    /// Whether two ranges with a gap between them are one request of so many bytes, of which so many
+    /// are wanted.
+    pub(crate) fn joins(&self, gap: u64, length: u64, wanted: u64) -> bool {
+        let touches = gap == 0;
+        let worthwhile = gap <= self.worthwhile_gap() && length / MOST_READ <= wanted;
+        (touches || worthwhile) && length <= self.max_request_bytes
+    }
+}
+
+/// The nearest power of [`STEP`], in ratio.
+fn rounded(value: f64) -> f64 {
+    if value.is_normal() && value > 0.0 { STEP.powf(value.log(STEP).round()) } else { value }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_are_read_over_where_that_is_cheaper() {
+        let cost = CostModel::OBJECT_STORE;
+        assert_eq!(cost.worthwhile_gap(), 300_000);
+        assert!(cost.joins(0, 100, 100));
+        assert!(cost.joins(300_000, 400_000, 100_000));
+        assert!(!cost.joins(300_001, 400_000, 100_000));
+        // far more would be read than is wanted
+        assert!(!cost.joins(299_000, 300_000, 1_000));
+        assert!(!cost.joins(0, 17 * MIB, 17 * MIB));
+    }
+
+    #[test]
+    fn measurements_are_rounded() {
+        let cost = CostModel::OBJECT_STORE.measured(Duration::from_millis(80), 16, 8.1e6);
+        let again = CostModel::OBJECT_STORE.measured(Duration::from_millis(85), 16, 7.9e6);
+        assert_eq!(cost, again);
+        // 5 ms and 8 MB/s are 40 kB; both are known to a factor of the square root of 2
+        assert!((20_000..80_000).contains(&cost.worthwhile_gap()), "{cost:?}");
+        let wider = CostModel::OBJECT_STORE.measured(Duration::from_millis(60), 4, 80e6);
+        assert!(wider.worthwhile_gap() > 600_000, "{wider:?}");
     }
 }

@@ -98,6 +98,14 @@ impl Column {
         start..end
     }
 
+    /// The samples that row-block `block` holds. Empty when the column ends before that block.
+    #[must_use]
+    pub fn block_window(&self, block: u32) -> Window {
+        let rows = self.rows_of_block(block);
+        let Window { x, width, .. } = self.window;
+        Window { x, y: self.window.y + rows.start, width, height: rows.end - rows.start }
+    }
+
     /// Elements of one row-block: planes x rows x columns, fill rows included.
     #[must_use]
     pub fn block_elements(&self) -> u64 {

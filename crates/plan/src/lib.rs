@@ -19,7 +19,9 @@ mod layout;
 mod planner;
 mod step;
 
-pub use asset::{AssetRead, HeaderSource, ReadGroup, TileRead, plan_asset};
+pub use asset::{
+    AssetRead, HeaderSource, ReadGroup, TileArea, TileRead, TileSource, decode_area, plan_asset,
+};
 pub use cost::CostModel;
 pub use error::{Error, Result};
 pub use footprint::at_resolution;

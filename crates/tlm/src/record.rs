@@ -158,6 +158,24 @@ impl TlmRecord {
         Ok(record)
     }
 
+    /// The same without packet lengths, which are most of a record.
+    #[must_use]
+    pub fn without_packet_lengths(&self) -> Self {
+        Self {
+            product: self.product.clone(),
+            asset: self.asset,
+            store: self.store.clone(),
+            key: self.key.clone(),
+            size: self.size,
+            etag: self.etag.clone(),
+            first_sot: self.first_sot,
+            tile_parts: self.tile_parts.clone(),
+            complete: self.complete,
+            main_header: self.main_header.clone(),
+            packet_lengths: None,
+        }
+    }
+
     /// The tile-part of a JP2 tile that comes first in the file.
     #[must_use]
     pub fn tile_part(&self, tile: u16) -> Option<&TilePartSpan> {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use cubeflight_jp2::TlmEntry;
-use cubeflight_plan::{AssetRead, Column, CostModel, Layout, LayoutRequest};
+use cubeflight_plan::{AssetRead, Column, CostModel, Layout, LayoutRequest, TileSource};
 use cubeflight_sentinel2::{Align, AssetId, Bounds, Level, MgrsTile, Radiometry, Window};
 use cubeflight_tlm::{RecordSource, TlmRecord};
 
@@ -99,39 +99,53 @@ pub(crate) fn wanted(column: &Column) -> BTreeMap<u16, Window> {
 pub(crate) fn check(read: &AssetRead, column: &Column, cost: &CostModel) {
     let spans = spans(&read.record);
     let tiles: Vec<_> = read.groups.iter().flat_map(|group| &group.tiles).collect();
-    let areas: BTreeMap<u16, Window> = tiles.iter().map(|tile| (tile.tile, tile.area)).collect();
+    let mut areas = BTreeMap::new();
+    for tile in &tiles {
+        let [area] = tile.areas.as_slice() else { panic!("{} areas", tile.areas.len()) };
+        areas.insert(tile.tile, area.samples);
+        match &tile.source {
+            TileSource::TileParts(parts) => assert_eq!(*parts, spans[&tile.tile]),
+            TileSource::Packets { offset, .. } => {
+                let [part] = spans[&tile.tile].as_slice() else { panic!("several tile-parts") };
+                assert_eq!(*offset, part.start);
+                let ranges = tile.source.ranges();
+                assert_eq!(ranges[0].start, part.start, "the SOT marker is read");
+                assert!(ranges.iter().all(|range| range.end <= part.end));
+                assert!(ranges.windows(2).all(|pair| pair[0].end < pair[1].start));
+            }
+        }
+        let block_of = |row: u32| (row - column.window.y) / column.block_rows;
+        assert_eq!(area.blocks.start, block_of(area.samples.y));
+        assert_eq!(area.blocks.end, block_of(area.samples.bottom() - 1) + 1);
+    }
     assert_eq!(areas, wanted(column));
     assert_eq!(areas.len(), tiles.len(), "a tile is read twice");
-    for tile in &tiles {
-        assert_eq!(tile.parts, spans[&tile.tile]);
-        let block_of = |row: u32| (row - column.window.y) / column.block_rows;
-        assert_eq!(tile.blocks.start, block_of(tile.area.y));
-        assert_eq!(tile.blocks.end, block_of(tile.area.bottom() - 1) + 1);
-    }
     let gap = cost.worthwhile_gap();
     let mut least = 0;
     for group in &read.groups {
-        let mut parts: Vec<_> = group.tiles.iter().flat_map(|tile| tile.parts.clone()).collect();
-        parts.sort_by_key(|part| part.start);
-        least += parts.iter().map(|part| part.end - part.start).sum::<u64>();
-        assert!(group.tiles.iter().all(|tile| tile.blocks == group.blocks()));
+        let mut pieces: Vec<_> = group.tiles.iter().flat_map(|tile| tile.source.ranges()).collect();
+        pieces.sort_by_key(|piece| piece.start);
+        least += pieces.iter().map(|piece| piece.end - piece.start).sum::<u64>();
+        assert!(group.tiles.iter().all(|tile| tile.blocks() == group.blocks()));
         assert!(group.ranges.windows(2).all(|pair| pair[0].end <= pair[1].start), "overlap");
         for range in &group.ranges {
-            let inside: Vec<_> = parts
+            let inside: Vec<_> = pieces
                 .iter()
-                .filter(|part| range.start <= part.start && part.end <= range.end)
+                .filter(|piece| range.start <= piece.start && piece.end <= range.end)
                 .collect();
-            // a range begins and ends with a tile-part and skips no more than is worth it
-            assert_eq!(inside.first().map(|part| part.start), Some(range.start));
-            assert_eq!(inside.last().map(|part| part.end), Some(range.end));
+            // a range begins and ends with what is wanted and skips no more than is worth it
+            assert_eq!(inside.first().map(|piece| piece.start), Some(range.start));
+            assert_eq!(inside.last().map(|piece| piece.end), Some(range.end));
             assert!(inside.windows(2).all(|pair| pair[1].start - pair[0].end <= gap));
             let length = range.end - range.start;
             assert!(inside.len() == 1 || length <= cost.max_request_bytes, "{length} bytes");
+            let useful: u64 = inside.iter().map(|piece| piece.end - piece.start).sum();
+            assert!(length / 8 <= useful, "{length} bytes for {useful}");
         }
-        let held = |part: &Range<u64>| {
-            group.ranges.iter().any(|range| range.start <= part.start && part.end <= range.end)
+        let held = |piece: &Range<u64>| {
+            group.ranges.iter().any(|range| range.start <= piece.start && piece.end <= range.end)
         };
-        assert!(parts.iter().all(held), "a tile-part lies in no range");
+        assert!(pieces.iter().all(held), "what is wanted lies in no range");
     }
     assert!(read.bytes() >= least);
     if gap == 0 {
