@@ -89,6 +89,11 @@ impl OpenBlock {
         }
     }
 
+    /// Position of the time step in the plan.
+    pub(crate) fn step(&self) -> usize {
+        self.state.step
+    }
+
     /// Which pixels are used; absent where all pixels of the only part are.
     pub(crate) fn validity(&self) -> Option<&Validity> {
         self.state.validity.as_deref()

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use cubeflight_jp2::{DecodeOptions, Image, MainHeader, Rect, TileBytes, TileInput, decode_tile};
 use cubeflight_plan::{Column, Layout, Scale, TileArea, TileRead, TileSource, decode_area};
 use cubeflight_sentinel2::{Cells, Radiometry, Window, harmonise, reflectance};
-use tokio::sync::oneshot;
 
 use crate::Pixels;
 use crate::block::OpenBlock;
 use crate::fetch::{Context, Trouble, permanent};
+use crate::queue::Gone;
 
 /// DN per unit of reflectance where a product's metadata do not say; every baseline so far.
 const QUANTIFICATION: f32 = 10_000.0;
@@ -68,20 +68,23 @@ pub(crate) struct TileJob {
 impl TileJob {
     /// Runs in the decoder pool.
     pub(crate) async fn run(self) -> Result<(), Trouble> {
-        let (sender, receiver) = oneshot::channel();
-        let pool = Arc::clone(&self.context.engine.pool);
-        pool.spawn_fifo(move || {
-            if self.context.cancelled.is_cancelled() {
-                return;
-            }
-            // Nobody listens when the stream was dropped meanwhile.
-            let _ = sender.send(self.decode());
-        });
-        receiver.await.unwrap_or_else(|_| {
-            // The job was cancelled with its stream, or panicked and took the sender with it.
+        let flow = Arc::clone(&self.context.flow);
+        let (order, cost) = (self.order(), self.cost());
+        flow.run(order, cost, move || self.decode()).await.unwrap_or_else(|Gone| {
+            // The job was cancelled with its stream, or panicked.
             let message = "decoder job ended early".to_owned();
             Err(Trouble::Permanent { code: "CF-ENG-002", message })
         })
+    }
+
+    /// Earlier time steps first.
+    fn order(&self) -> u64 {
+        self.blocks.first().map_or(0, |block| block.step() as u64)
+    }
+
+    /// Decoding takes as long as there are coded bytes.
+    fn cost(&self) -> u64 {
+        self.parts.iter().map(|part| part.len() as u64).sum()
     }
 
     fn decode(&self) -> Result<(), Trouble> {

@@ -7,9 +7,9 @@ use cubeflight_index::Index;
 use cubeflight_jp2::TileDecoder;
 use cubeflight_plan::CostModel;
 use cubeflight_storage::Root;
-use rayon::ThreadPool;
 
 use crate::learned::Learned;
+use crate::queue::Queue;
 use crate::{EngineConfig, Error, Result};
 
 /// Resolves requests and runs plans over one archive. Cheap to clone.
@@ -19,7 +19,7 @@ pub struct Engine {
     pub(crate) index: Index,
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) metadata: MetadataSource,
-    pub(crate) pool: Arc<ThreadPool>,
+    pub(crate) queue: Queue,
     pub(crate) decoder: Arc<dyn TileDecoder>,
     pub(crate) config: Arc<EngineConfig>,
     pub(crate) learned: Arc<Learned>,
@@ -46,9 +46,9 @@ impl Engine {
             .map_err(|error| Error::Pool { reason: error.to_string() })?;
         let learned = Arc::new(Learned::new(&index, config.write_back));
         let decoder = config.decoder.decoder();
-        let (pool, config) = (Arc::new(pool), Arc::new(config));
+        let (queue, config) = (Queue::new(Arc::new(pool)), Arc::new(config));
         let metadata = MetadataSource::new();
-        Ok(Self { archive, index, catalog, metadata, pool, decoder, config, learned })
+        Ok(Self { archive, index, catalog, metadata, queue, decoder, config, learned })
     }
 
     /// Writes into the index what streams have learnt of files without record and what is not
@@ -72,24 +72,5 @@ impl Engine {
         let cost = self.config.cost.unwrap_or_else(by_scheme);
         let max_whole_read = self.config.max_whole_read.unwrap_or(cost.max_whole_read);
         CostModel { max_whole_read, ..cost }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use cubeflight_catalog::ArchiveListing;
-    use cubeflight_storage::Options;
-
-    use super::*;
-
-    #[test]
-    fn a_job_that_panics_leaves_the_pool_working() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Root::open(folder.path().to_str().unwrap(), &Options::default()).unwrap();
-        let catalog = Arc::new(ArchiveListing::new(root.clone()));
-        let config = EngineConfig { threads: 1, ..EngineConfig::default() };
-        let engine = Engine::new(root.clone(), Index::new(root), catalog, config).unwrap();
-        engine.pool.spawn_fifo(|| panic!("on purpose"));
-        assert_eq!(engine.pool.install(|| 7), 7);
     }
 }

@@ -23,6 +23,7 @@ use crate::decode::{Conversion, TileJob};
 use crate::error::fault_code;
 use crate::held::Held;
 use crate::learned::{Finding, Wanted};
+use crate::queue::Flow;
 use crate::{Engine, Error};
 
 /// What all tasks of a stream share.
@@ -32,6 +33,8 @@ pub(crate) struct Context {
     pub(crate) layout: Arc<Layout>,
     pub(crate) cancelled: CancellationToken,
     pub(crate) counts: Arc<Counts>,
+    /// Its place in the decoder's queue.
+    pub(crate) flow: Arc<Flow>,
 }
 
 /// What a stream has read.

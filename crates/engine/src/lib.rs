@@ -17,6 +17,7 @@ mod learned;
 mod locate;
 mod mask;
 mod pixels;
+mod queue;
 mod resolve;
 mod run;
 mod sources;

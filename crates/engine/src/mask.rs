@@ -5,11 +5,12 @@ use std::sync::Arc;
 use cubeflight_plan::{Column, Fault, Layout, PlannedMask, PlannedPart, PlannedSource, SCL};
 use cubeflight_sentinel2::{OnError, Resolution, Window};
 use futures::{TryStreamExt, stream};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 
 use crate::block::{OpenBlock, StepState};
 use crate::error::fault_code;
 use crate::fetch::{AssetTask, Context, Place};
+use crate::queue::Gone;
 use crate::run::judge;
 use crate::validity::{PartPixels, Validity};
 use crate::{Block, Error, Pixels, Result};
@@ -64,13 +65,14 @@ pub(crate) fn held_bytes(mask: &PlannedMask) -> u64 {
     mask.window.pixels() * (2 * mask.parts.len() as u64 + 12) + images
 }
 
-/// Reads and decodes the images of a mask.
+/// Reads and decodes the images of the mask of a step.
 ///
 /// # Errors
 /// Failures that may pass; with `on_error` fail, permanent ones as well. Masks that are larger than
 /// what one stream may hold.
 pub(crate) async fn read(
     context: &Context,
+    step: usize,
     mask: PlannedMask,
     parts: &[PlannedPart],
     on_error: OnError,
@@ -88,6 +90,7 @@ pub(crate) async fn read(
     };
     let block = read_images(
         &images_context,
+        step,
         columns,
         |column| {
             let part = part_of(column);
@@ -109,6 +112,9 @@ pub(crate) async fn read(
     let wanted: Vec<(bool, std::ops::Range<usize>)> =
         images.into_iter().enumerate().map(|(part, columns)| (known(part), columns)).collect();
     let (footprint, rules) = (context.layout.footprint(), context.layout.mask.clone());
+    // Decoder jobs are counted in coded bytes. What happens to a pixel here is roughly estimated as
+    // an eighth of what decoding a byte takes.
+    let cost = window.pixels() * wanted.len() as u64 / 8;
     let combine = move || {
         let parts: Vec<Option<PartPixels>> = wanted
             .into_iter()
@@ -120,13 +126,16 @@ pub(crate) async fn read(
             .collect();
         Validity::new(window, footprint, &parts, rules.as_ref())
     };
-    let validity = Arc::new(in_pool(context, combine).await?);
+    let validity = context.flow.run(step as u64, cost, combine).await;
+    let ended_early = |Gone| Error::Task { reason: "a mask could not be made".to_owned() };
+    let validity = Arc::new(validity.map_err(ended_early)?);
     Ok(Masked { validity, unknown, replaced, is_scl })
 }
 
 /// The images of a mask as one row-block.
 async fn read_images<'a>(
     context: &Arc<Context>,
+    step: usize,
     columns: Vec<PlannedSource>,
     part_of: impl Fn(usize) -> (usize, Option<&'a PlannedPart>),
     on_error: OnError,
@@ -155,7 +164,7 @@ async fn read_images<'a>(
     // Nobody waits for this permit: what masks hold is bounded by how many are read at a time.
     let held = Arc::new(Semaphore::new(1)).try_acquire_owned();
     let held = held.map_err(|error| Error::Task { reason: error.to_string() })?;
-    let state = StepState { parts: 1, ..StepState::default() };
+    let state = StepState { step, parts: 1, ..StepState::default() };
     let block = Arc::new(OpenBlock::new(&layout, state, 0, 0, held));
     for (column, fault) in faults {
         block.fail(column, 0, fault);
@@ -178,20 +187,6 @@ async fn read_images<'a>(
         })
         .await?;
     block.finish(&layout).await
-}
-
-/// Runs in the decoder pool.
-async fn in_pool<T: Send + 'static>(
-    context: &Context,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T> {
-    let (sender, receiver) = oneshot::channel();
-    context.engine.pool.spawn_fifo(move || {
-        // Nobody listens when the stream was dropped meanwhile.
-        let _ = sender.send(work());
-    });
-    let panicked = |_| Error::Task { reason: "a mask could not be made".to_owned() };
-    receiver.await.map_err(panicked)
 }
 
 /// Which pixels of a part are valid: those where none of its images is 0.

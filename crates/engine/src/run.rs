@@ -33,6 +33,8 @@ use crate::{Block, Engine, Error, Result};
 /// Row-blocks that are open and waiting to be handed out: more than one step can have, because a
 /// step opens all blocks that a read fills before that read begins.
 const OPEN_BLOCKS: usize = 65_536;
+/// Whose streams they are: all of one, as long as nobody tells who asks.
+const TENANT: &str = "";
 /// Unit in which the look-ahead counts bytes.
 const PERMIT_BYTES: u64 = 1024;
 
@@ -104,6 +106,7 @@ impl Engine {
             layout: Arc::clone(&plan.layout),
             cancelled: cancelled.clone(),
             counts: Arc::default(),
+            flow: Arc::new(self.queue.flow(Arc::from(TENANT), 1)),
         });
         let (sender, blocks) = mpsc::channel(1);
         tokio::spawn(supervise(Arc::clone(&context), plan, on_error, sender));
@@ -145,6 +148,7 @@ async fn supervise(
     // The reads ended with the future above. The error may wait long for its reader: decoder jobs
     // must not.
     context.cancelled.cancel();
+    context.flow.close();
     if let Some(error) = failure {
         // Nobody is left to hear it when this fails.
         let _ = sender.send(Err(error)).await;
@@ -186,13 +190,15 @@ impl Producer {
         let steps_ahead = self.steps_ahead(&plan);
         let mut steps = plan.steps.into_iter();
         let mut ahead = VecDeque::new();
+        let mut unprepared = 0;
         for index in 0.. {
             // Masks are read, and files without record looked into, while the steps before are read.
             while ahead.len() <= steps_ahead
                 && let Some(step) = steps.next()
             {
                 let context = Arc::clone(&self.context);
-                let prepared = tokio::spawn(prepare(context, step, self.on_error));
+                let prepared = tokio::spawn(prepare(context, unprepared, step, self.on_error));
+                unprepared += 1;
                 ahead.push_back(AbortOnDropHandle::new(prepared));
             }
             let Some(prepared) = ahead.pop_front() else { break };
@@ -338,12 +344,17 @@ struct PreparedStep {
 
 type Prepared = Result<PreparedStep>;
 
-async fn prepare(context: Arc<Context>, mut step: PlannedStep, on_error: OnError) -> Prepared {
+async fn prepare(
+    context: Arc<Context>,
+    index: usize,
+    mut step: PlannedStep,
+    on_error: OnError,
+) -> Prepared {
     let layout = Arc::clone(&context.layout);
     let mask = step.mask.take();
     let masking = async {
         match mask {
-            Some(mask) => mask::read(&context, mask, &step.parts, on_error).await.map(Some),
+            Some(mask) => mask::read(&context, index, mask, &step.parts, on_error).await.map(Some),
             None => Ok(None),
         }
     };

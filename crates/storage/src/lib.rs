@@ -6,7 +6,8 @@
 //! 1. retry: the only retries there are, the provider's own being off ([`RetryPolicy`]);
 //! 2. limit: connections and requests a minute of the credential ([`Limits`], shared by all roots
 //!    that use it); every attempt counts, none is held during a backoff;
-//! 3. metrics: every attempt counted ([`Counters`]), and on request logged ([`RequestLog`]).
+//! 3. metrics: every attempt counted ([`Counters`]), reads of ranges measured ([`Speed`]), and on
+//!    request all logged ([`RequestLog`]).
 //!
 //! A [`Web`] is a service of JSON over HTTP, a catalogue for one, under the same limits and retries.
 //!
@@ -26,6 +27,7 @@ mod options;
 mod profile;
 mod retry;
 mod root;
+mod speed;
 #[cfg(test)]
 mod tests;
 mod web;
@@ -38,4 +40,5 @@ pub use object_store::{ObjectMeta, ObjectStore};
 pub use options::{Credentials, Options, StoreProfile};
 pub use retry::{RetryPolicy, is_transient};
 pub use root::{Root, open_file};
+pub use speed::Speed;
 pub use web::{Web, WebRequest};

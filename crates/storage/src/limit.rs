@@ -35,6 +35,7 @@ struct Inner {
 }
 
 struct Rate {
+    per_minute: NonZeroU32,
     bucket: DefaultDirectRateLimiter,
     /// Those who wait for a token do so in the order in which they came.
     turn: Mutex<()>,
@@ -73,7 +74,7 @@ impl Limits {
                 let number = NonZeroU32::new(number).ok_or_else(|| bad("requests_per_minute"))?;
                 let burst = NonZeroU32::new(burst - burst / 20).ok_or_else(|| bad("the burst"))?;
                 let bucket = RateLimiter::direct(Quota::per_minute(number).allow_burst(burst));
-                Some(Rate { bucket, turn: Mutex::new(()) })
+                Some(Rate { per_minute: number, bucket, turn: Mutex::new(()) })
             }
         };
         let connections = Arc::new(Semaphore::new(number));
@@ -83,6 +84,11 @@ impl Limits {
     /// Requests in flight at a time.
     pub fn max_connections(&self) -> usize {
         self.0.number
+    }
+
+    /// Requests a second in the long run; `None` is no limit.
+    pub fn requests_per_second(&self) -> Option<f64> {
+        self.0.rate.as_ref().map(|rate| f64::from(rate.per_minute.get()) / 60.0)
     }
 
     /// Waits until a request may be sent. It is in flight until the permit is dropped.

@@ -1,4 +1,5 @@
-//! Decorator: counts every request and its bytes, and logs it where a log is wanted.
+//! Decorator: counts every request and its bytes, measures reads of ranges, and logs requests where
+//! a log is wanted.
 
 use std::fmt;
 use std::ops::Range;
@@ -14,6 +15,8 @@ use object_store::{
     ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
     Result, UploadPart,
 };
+
+use crate::speed::{Arrival, Gauge};
 
 /// Keys in one page of an S3 listing (ListObjectsV2, max-keys): each page is a request.
 pub(crate) const PAGE: usize = 1000;
@@ -136,6 +139,7 @@ impl RequestLog {
 pub(crate) struct Metrics {
     inner: Arc<dyn ObjectStore>,
     counts: Arc<Counts>,
+    gauge: Arc<Gauge>,
     log: Option<Arc<RequestLog>>,
 }
 
@@ -143,9 +147,10 @@ impl Metrics {
     pub(crate) fn new(
         inner: Arc<dyn ObjectStore>,
         counts: Arc<Counts>,
+        gauge: Arc<Gauge>,
         log: Option<Arc<RequestLog>>,
     ) -> Self {
-        Self { inner, counts, log }
+        Self { inner, counts, gauge, log }
     }
 
     fn count(&self, method: Method, path: &Path, range: Option<&GetRange>) {
@@ -220,6 +225,7 @@ impl ObjectStore for Metrics {
         let head = options.head;
         let method = if head { Method::Head } else { Method::Get };
         self.count(method, location, options.range.as_ref());
+        let mut arrival = options.range.is_some().then(|| Arrival::sent(&self.gauge));
         let result = self.inner.get_opts(location, options).await?;
         if head {
             return Ok(result);
@@ -227,11 +233,20 @@ impl ObjectStore for Metrics {
         let payload = match result.payload {
             GetResultPayload::Stream(stream) => {
                 let counts = Arc::clone(&self.counts);
+                let length = result.range.end.saturating_sub(result.range.start);
+                if let Some(arrival) = &mut arrival {
+                    arrival.answered(length);
+                }
                 GetResultPayload::Stream(
                     stream
                         .inspect(move |chunk| {
-                            if let Ok(chunk) = chunk {
-                                counts.bytes(widen(chunk.len()));
+                            let Ok(chunk) = chunk else {
+                                arrival = None;
+                                return;
+                            };
+                            counts.bytes(widen(chunk.len()));
+                            if let Some(arrival) = &mut arrival {
+                                arrival.chunk(widen(chunk.len()));
                             }
                         })
                         .boxed(),

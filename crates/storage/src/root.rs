@@ -17,6 +17,7 @@ use crate::limit::{Limit, Limits};
 use crate::location::{Base, Location};
 use crate::metrics::{Counters, Counts, Metrics};
 use crate::retry::Retry;
+use crate::speed::{Gauge, Speed};
 use crate::{Credentials, Error, Options, Result};
 
 /// One configured location: a bucket with a prefix, or a local directory. Cloning is cheap and
@@ -32,8 +33,10 @@ struct Inner {
     prefix: Path,
     store: Arc<dyn ObjectStore>,
     counts: Arc<Counts>,
+    gauge: Arc<Gauge>,
     mappings: Vec<Mapping>,
     max_connections: usize,
+    requests_per_second: Option<f64>,
 }
 
 /// Files of a local directory that are read side by side, whatever the limits of the credential.
@@ -240,7 +243,9 @@ impl Root {
             .map_err(|error| Error::BadUrl { url: url.clone(), reason: error.to_string() })?;
         let local = base_url.starts_with("file:");
         let counts = Arc::new(Counts::default());
-        let metrics = Metrics::new(store, Arc::clone(&counts), options.request_log.clone());
+        let gauge = Arc::new(Gauge::default());
+        let log = options.request_log.clone();
+        let metrics = Metrics::new(store, Arc::clone(&counts), Arc::clone(&gauge), log);
         let limits = match &options.limits {
             // a disk is no service: it has no credential whose limits it could share
             _ if local => Limits::new(options.max_connections.max(LOCAL_READS), None, 1)?,
@@ -248,6 +253,7 @@ impl Root {
             None => options.new_limits()?,
         };
         let max_connections = limits.max_connections();
+        let requests_per_second = limits.requests_per_second();
         let limit = Arc::new(Limit::new(metrics, limits));
         let retry = Retry::new(limit, options.retry.clone(), Arc::clone(&counts), paged);
         let store = Arc::new(retry);
@@ -258,8 +264,10 @@ impl Root {
             prefix,
             store,
             counts,
+            gauge,
             mappings,
             max_connections,
+            requests_per_second,
         })))
     }
 
@@ -340,6 +348,17 @@ impl Root {
     /// Totals since this root was opened.
     pub fn counters(&self) -> Counters {
         self.0.counts.read()
+    }
+
+    /// What the store was measured to do by the reads of ranges since this root was opened, and what
+    /// it allows. Nothing is measured of a local directory.
+    pub fn speed(&self) -> Speed {
+        let Inner { gauge, max_connections, requests_per_second, .. } = &*self.0;
+        Speed {
+            connections: *max_connections,
+            requests_per_second: *requests_per_second,
+            ..gauge.read()
+        }
     }
 
     /// The bytes of `range`, exactly: an object that ends before is [`Error::EndsEarly`].

@@ -1,9 +1,10 @@
-//! What every root promises, over a local directory, memory, a store that fails on purpose and an
+//! What every root promises, over a local directory, memory, stores that fail or dawdle on purpose and an
 //! HTTP server of a few lines.
 
 mod contract;
 mod flaky;
 mod http;
+mod speed;
 
 use std::sync::Arc;
 use std::time::Duration;
