@@ -99,9 +99,17 @@ fn tensor_field(layout: &Layout, column: &Column, raw_offset: Option<i16>) -> Re
         ("ARROW:extension:name".to_owned(), "arrow.fixed_shape_tensor".to_owned()),
         ("ARROW:extension:metadata".to_owned(), tensor.to_string()),
         ("proj:epsg".to_owned(), column.grid.epsg.to_string()),
-        ("proj:transform".to_owned(), json!(column.grid.transform(&column.window)).to_string()),
+        (
+            "proj:transform".to_owned(),
+            json!(column.lattice().transform(&column.window)).to_string(),
+        ),
         ("proj:shape".to_owned(), json!([column.window.height, column.window.width]).to_string()),
     ]);
+    if column.reduce > 0 {
+        let by = if column.sampled() { "sampling" } else { "low-pass" };
+        metadata.insert("reduce".to_owned(), column.reduce.to_string());
+        metadata.insert("reduced_by".to_owned(), by.to_owned());
+    }
     for (key, value) in column.asset.attributes(layout.level) {
         metadata.insert(key, attribute_text(value));
     }

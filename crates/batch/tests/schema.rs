@@ -10,7 +10,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use arrow_schema::{DataType, Field, Metadata, Schema};
-use common::{Request, kinds, reflectance, seed};
+use common::{Request, kinds, quarter, reflectance, seed};
 use cubeflight_batch::{cube_schema, encode_schema};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -93,10 +93,40 @@ fn reflectance_has_its_golden_schema() {
     compare(&reflectance());
 }
 
+#[test]
+fn a_reduced_request_has_its_golden_schema() {
+    compare(&quarter());
+}
+
+/// Corner + (i * 4 + 0.5) * metres is the centre of sample i, of the whole tile as of a window.
+#[test]
+fn reduced_pixels_are_centred_on_their_samples() {
+    let request = quarter();
+    let schema = request.schema();
+    for column in &request.layout.columns {
+        let metadata = schema.field_with_name(&column.path).unwrap().metadata();
+        let text = metadata["proj:transform"].as_str();
+        let [step, _, left, _, down, top, ..] = serde_json::from_str::<[f64; 9]>(text).unwrap();
+        let metres = f64::from(column.grid.resolution.metres());
+        assert_eq!((step, down), (4.0 * metres, -4.0 * metres));
+        let centre = |i: u32| (f64::from(i * 4) + 0.5) * metres;
+        assert_eq!(left + step / 2.0, 399_960.0 + centre(column.window.x));
+        assert_eq!(top + down / 2.0, 5_300_040.0 - centre(column.window.y));
+        assert_eq!(metadata["reduce"], "2");
+        let by = if column.asset.is_class() { "sampling" } else { "low-pass" };
+        assert_eq!(metadata["reduced_by"], by);
+    }
+    for full in [seed(), kinds()] {
+        for field in full.schema().fields() {
+            assert!(!field.metadata().contains_key("reduce"));
+        }
+    }
+}
+
 /// Hash maps of metadata differ in order from one to the next.
 #[test]
 fn the_bytes_are_the_same_every_time() {
-    for request in [seed, kinds, reflectance] {
+    for request in [seed, kinds, reflectance, quarter] {
         let first = encode_schema(&request().schema());
         for _ in 0..20 {
             assert_eq!(encode_schema(&request().schema()), first);
@@ -106,7 +136,7 @@ fn the_bytes_are_the_same_every_time() {
 
 #[test]
 fn tensors_are_what_strict_readers_take() {
-    for request in [seed(), kinds(), reflectance()] {
+    for request in [seed(), kinds(), reflectance(), quarter()] {
         let schema = request.schema();
         for column in &request.layout.columns {
             let field = schema.field_with_name(&column.path).unwrap();

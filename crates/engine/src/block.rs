@@ -185,19 +185,22 @@ impl OpenBlock {
             return;
         }
         let (window, resolution) = (column.window, column.grid.resolution);
+        let (pixels, stride) = (column.area(), column.lattice().stride() as usize);
         let plane = column.block_rows as usize * window.width as usize;
         for (line, row) in column.rows_of_block(u32::from(self.block)).enumerate() {
-            let y = window.y + row;
+            let y = column.full_y(window.y + row);
             let start = line * window.width as usize;
             if scl
                 && let Pixels::U8(values) = buffer
-                && let Some(classes) = validity.scl_row(y, window.x, window.width)
-                && let Some(target) = values.get_mut(start..start + classes.len())
+                && let Some(classes) = validity.scl_row(y, pixels.x, pixels.width)
+                && let Some(target) = values.get_mut(start..start + window.width as usize)
             {
-                target.copy_from_slice(classes);
+                let classes = classes.iter().step_by(stride);
+                target.iter_mut().zip(classes).for_each(|(slot, class)| *slot = *class);
             }
             for x in 0..window.width {
-                if failed.contains(&validity.part_at(resolution, window.x + x, y)) {
+                let x_full = column.full_x(window.x + x);
+                if failed.contains(&validity.part_at(resolution, x_full, y)) {
                     buffer.clear(start + x as usize, plane);
                 }
             }

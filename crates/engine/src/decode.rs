@@ -84,7 +84,7 @@ impl TileJob {
 
     /// Decoding takes as long as there are coded bytes.
     fn cost(&self) -> u64 {
-        self.parts.iter().map(|part| part.len() as u64).sum()
+        self.bytes.iter().map(|bytes| bytes.len() as u64).sum()
     }
 
     fn decode(&self) -> Result<(), Trouble> {
@@ -118,7 +118,7 @@ impl TileJob {
         let engine = &self.context.engine;
         let options = DecodeOptions {
             area: Some(decode_area(column, area.samples)),
-            reduce: 0,
+            reduce: column.decode_reduce(),
             max_bytes: engine.config.max_decode_bytes,
         };
         let image = decode_tile(engine.decoder.as_ref(), input, &options)?;
@@ -162,7 +162,10 @@ impl TileJob {
                 self.place(column, image, part, &mut samples, own)?;
                 let Some(mut pixels) = block.column(self.column) else { return Ok(()) };
                 let resolution = column.grid.resolution;
-                let is_used = |x, y| validity.part_at(resolution, x, y) == self.part;
+                let is_used = |x, y| {
+                    let (x, y) = (column.full_x(x), column.full_y(y));
+                    validity.part_at(resolution, x, y) == self.part
+                };
                 each_pixel(part, |line, at, x, y| {
                     if is_used(x, y) {
                         let from = line * own.pitch + at;
@@ -177,7 +180,7 @@ impl TileJob {
             let Some(mut pixels) = block.column(self.column) else { return Ok(()) };
             let resolution = column.grid.resolution;
             each_pixel(part, |line, at, x, y| {
-                if validity.is_masked(resolution, x, y) {
+                if validity.is_masked(resolution, column.full_x(x), column.full_y(y)) {
                     pixels.clear(target.start + line * target.pitch + at, target.plane);
                 }
             });
@@ -194,6 +197,9 @@ impl TileJob {
         pixels: &mut Pixels,
         target: Target,
     ) -> cubeflight_jp2::Result<()> {
+        if column.sampled() {
+            return place_sampled(column, image, samples, pixels, target);
+        }
         let (x, y) = (samples.x - image.x0, samples.y - image.y0);
         let source = Rect::new(x, y, x + samples.width, y + samples.height);
         match (pixels, column.cells) {
@@ -244,6 +250,33 @@ impl TileJob {
         }
         Ok(())
     }
+}
+
+/// Writes every 2^reduce-th pixel of an image of full resolution: classes and flags, which are 8 bit.
+fn place_sampled(
+    column: &Column,
+    image: &Image,
+    samples: Window,
+    pixels: &mut Pixels,
+    target: Target,
+) -> cubeflight_jp2::Result<()> {
+    let Pixels::U8(buffer) = pixels else { return Ok(()) };
+    let mut row = vec![0_u8; image.width as usize];
+    let first = (column.full_x(samples.x) - image.x0) as usize;
+    let stride = column.lattice().stride() as usize;
+    for line in 0..samples.height {
+        let y = column.full_y(samples.y + line) - image.y0;
+        let source = Rect::new(0, y, image.width, y + 1);
+        match column.cells {
+            Cells::Flags { .. } => image.write_flags_u8(source, &mut row, image.width as usize)?,
+            _ => image.write_u8(0, source, &mut row, image.width as usize, 1)?,
+        }
+        let start = line as usize * target.pitch;
+        let slots = target.of(buffer, 0).get_mut(start..start + samples.width as usize);
+        let every = row.get(first..).unwrap_or_default().iter().step_by(stride);
+        slots.unwrap_or_default().iter_mut().zip(every).for_each(|(slot, value)| *slot = *value);
+    }
+    Ok(())
 }
 
 /// Whether an image has no data: fill in a fresh buffer already, whatever the radiometry.

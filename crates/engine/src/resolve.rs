@@ -45,6 +45,7 @@ impl Engine {
             assets: &request.assets,
             bounds,
             align: request.align,
+            reduce: request.reduce,
             radiometry: request.radiometry,
             mask: request.mask.as_ref(),
             min_valid: request.min_valid,

@@ -185,8 +185,10 @@ pub fn plan_asset(
 /// The JP2 tiles that hold wanted samples, in raster order.
 fn areas_by_tile(column: &Column, lattice: &TileLattice) -> BTreeMap<u32, Vec<TileArea>> {
     let mut tiles: BTreeMap<u32, Vec<TileArea>> = BTreeMap::new();
-    for (tile, samples) in lattice.tiles_in(column.window) {
-        let area = TileArea { samples, blocks: blocks_of(column, samples) };
+    for (tile, part) in lattice.tiles_in(column.area()) {
+        // a tile's edge may hold no sample of a reduced lattice
+        let Some(samples) = column.samples_in(&part) else { continue };
+        let area = TileArea { blocks: column.blocks_of(&samples), samples };
         tiles.entry(tile).or_default().push(area);
     }
     tiles
@@ -240,21 +242,23 @@ impl<'a> Parts<'a> {
         let part = self.record.tile_parts.get(position)?;
         let lengths = self.record.packet_lengths.as_ref()?.of(position)?;
         let areas: Vec<Rect> = areas.iter().map(|area| decode_area(column, area.samples)).collect();
-        let read = PacketRead::new(header, part.tile, part.length, lengths, &areas, 0)?;
+        let read = PacketRead::new(
+            header,
+            part.tile,
+            part.length,
+            lengths,
+            &areas,
+            column.decode_reduce(),
+        )?;
         Some(TileSource::Packets { offset: part.offset, read })
     }
 }
 
-/// Samples of a column on the reference grid of its image.
+/// The pixels of a column's image from the first to the last of some samples, on the reference grid.
 #[must_use]
-pub fn decode_area(_column: &Column, samples: Window) -> Rect {
-    Rect::new(samples.x, samples.y, samples.right(), samples.bottom())
-}
-
-fn blocks_of(column: &Column, area: Window) -> Range<u32> {
-    let first = (area.y - column.window.y) / column.block_rows;
-    let last = (area.bottom() - 1 - column.window.y) / column.block_rows;
-    first..last + 1
+pub fn decode_area(column: &Column, samples: Window) -> Rect {
+    let Window { x, y, width, height } = column.lattice().area(&samples);
+    Rect::new(x, y, x + width, y + height)
 }
 
 /// Makes requests of what the tiles need: ranges become one where the cost model says so, those of

@@ -23,7 +23,7 @@ impl ScanEstimate {
         }
         let (mut tiles, mut rows) = (0, 0);
         let mut row_above = None;
-        for (_, area) in lattice.tiles_in(column.window) {
+        for (_, area) in lattice.tiles_in(column.area()) {
             tiles += 1;
             let row = area.y / lattice.tile_height;
             rows += u64::from(row_above != Some(row));
@@ -51,6 +51,7 @@ mod tests {
             assets: &assets,
             bounds: Some(Bounds::new(449_030.0, 5_204_447.0, 459_657.0, 5_214_944.0).unwrap()),
             align: Align::Centre,
+            reduce: 0,
             radiometry: Radiometry::Raw,
             mask: None,
             min_valid: None,

@@ -10,20 +10,21 @@ const METRES: u32 = 20;
 const UNIT: u32 = 10;
 
 impl Layout {
-    /// The pixels of the 20 m grid that hold the pixels of all columns, rounded outward.
+    /// The pixels of the 20 m grid that hold the pixels of all columns, rounded outward: of reduced
+    /// columns those from the first to the last sample, at full resolution.
     #[must_use]
     pub fn footprint(&self) -> Window {
         let full = self.tile.grid(Resolution::R20m).full();
         let mut ends = [u32::MAX, u32::MAX, 0, 0];
         for column in &self.columns {
             let units = column.grid.resolution.metres() / UNIT;
-            let window = column.window;
+            let area = column.area();
             let outward = METRES / UNIT;
             let found = [
-                window.x * units / outward,
-                window.y * units / outward,
-                (window.right() * units).div_ceil(outward),
-                (window.bottom() * units).div_ceil(outward),
+                area.x * units / outward,
+                area.y * units / outward,
+                (area.right() * units).div_ceil(outward),
+                (area.bottom() * units).div_ceil(outward),
             ];
             ends = [
                 ends[0].min(found[0]),
@@ -55,7 +56,7 @@ impl Layout {
 }
 
 /// A layout of one row-block with one column an asset, each over the pixels that hold `window` of
-/// the 20 m grid.
+/// the 20 m grid. Masks are never reduced.
 pub(crate) fn mask_layout(
     level: Level,
     tile: MgrsTile,
@@ -65,7 +66,7 @@ pub(crate) fn mask_layout(
     let radiometry = Radiometry::Raw;
     let column = |asset: AssetId| {
         let window = at_resolution(window, asset.resolution);
-        Column::new(level, tile, asset, window, radiometry)
+        Column::new(level, tile, asset, 0, window, radiometry)
     };
     let columns = assets.map(column).collect();
     Layout { level, tile, radiometry, mask: None, min_valid: None, columns, blocks: 1 }
@@ -92,7 +93,7 @@ mod tests {
     use super::*;
     use crate::LayoutRequest;
 
-    fn layout(bands: &[&str], bounds: Option<Bounds>) -> Layout {
+    fn layout(bands: &[&str], bounds: Option<Bounds>, reduce: u8) -> Layout {
         let assets: Vec<AssetId> =
             bands.iter().map(|band| AssetId::parse(band, Level::L2A).unwrap()).collect();
         Layout::new(&LayoutRequest {
@@ -101,6 +102,7 @@ mod tests {
             assets: &assets,
             bounds,
             align: Align::Centre,
+            reduce,
             radiometry: Radiometry::Raw,
             mask: None,
             min_valid: None,
@@ -113,8 +115,8 @@ mod tests {
     fn a_whole_tile_is_its_own_footprint() {
         let full = Window { x: 0, y: 0, width: 5490, height: 5490 };
         for bands in [&["B08"][..], &["B01"], &["B11", "B01"]] {
-            assert_eq!(layout(bands, None).footprint(), full);
-            assert_eq!(layout(bands, None).mask_window(5000.0), full);
+            assert_eq!(layout(bands, None, 0).footprint(), full);
+            assert_eq!(layout(bands, None, 0).mask_window(5000.0), full);
         }
     }
 
@@ -125,7 +127,8 @@ mod tests {
             x in 0.0..109_000.0, y in 0.0..109_000.0, side in 61.0..2_000.0, margin in 0.0..500.0,
         ) {
             let (x, y) = (399_960.0 + x, 5_190_240.0 + y);
-            let layout = layout(&picks, Some(Bounds::new(x, y, x + side, y + side).unwrap()));
+            let bounds = Bounds::new(x, y, x + side, y + side).unwrap();
+            let layout = layout(&picks, Some(bounds), 0);
             let footprint = layout.footprint();
             let mask = layout.mask_window(margin);
             prop_assert_eq!(mask.intersection(&footprint), Some(footprint));
@@ -140,6 +143,35 @@ mod tests {
             }
             let reach = f64::from(footprint.x - mask.x) * 20.0;
             prop_assert!(mask.x == 0 || reach >= margin);
+        }
+
+        /// It holds the 20 m pixels of every reduced sample, and ends with those of one.
+        #[test]
+        fn it_reaches_from_the_first_to_the_last_sample(
+            picks in prop::sample::subsequence(vec!["B08", "B11", "SCL", "B01_60m"], 1..=4),
+            x in 0.0..107_000.0, y in 0.0..107_000.0, side in 960.0..2_500.0, reduce in 1..=4_u8,
+        ) {
+            let (x, y) = (399_960.0 + x, 5_190_240.0 + y);
+            let bounds = Bounds::new(x, y, x + side, y + side).unwrap();
+            let layout = layout(&picks, Some(bounds), reduce);
+            let mut ends = [u32::MAX, u32::MAX, 0, 0];
+            for column in &layout.columns {
+                let window = column.window;
+                let pixels = |from: u32, to: u32, full: &dyn Fn(u32) -> u32| {
+                    let metres = column.grid.resolution.metres();
+                    let first = full(from) * metres / 20;
+                    (first, (full(to - 1) * metres + metres).div_ceil(20))
+                };
+                let (left, right) = pixels(window.x, window.right(), &|x| column.full_x(x));
+                let (top, bottom) = pixels(window.y, window.bottom(), &|y| column.full_y(y));
+                ends = [
+                    ends[0].min(left), ends[1].min(top), ends[2].max(right), ends[3].max(bottom),
+                ];
+            }
+            let found = layout.footprint();
+            prop_assert_eq!(ends, [found.x, found.y, found.right(), found.bottom()]);
+            let full = layout.tile.grid(Resolution::R20m).full();
+            prop_assert_eq!(found.intersection(&full), Some(found));
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use cubeflight_sentinel2::{
-    Align, AssetId, Bounds, Cells, Grid, Level, MgrsTile, Radiometry, SampleType, SclMask, Window,
+    Align, AssetId, Bounds, Cells, Grid, Lattice, Level, MgrsTile, Radiometry, SampleType, SclMask,
+    Window, reduce_level,
 };
 
 use crate::{Error, Result};
@@ -42,9 +43,11 @@ pub struct Column {
     pub asset: AssetId,
     /// EOPF path without leading slash; the name of the column.
     pub path: String,
-    /// Grid of the asset over the whole MGRS tile.
+    /// Grid of the asset over the whole MGRS tile, at full resolution.
     pub grid: Grid,
-    /// Pixels of the grid that the cube holds.
+    /// Level of reduced resolution.
+    pub reduce: u8,
+    /// Samples of [`Self::lattice`] that the cube holds; at full resolution pixels of the grid.
     pub window: Window,
     /// What a cell is made of.
     pub cells: Cells,
@@ -55,11 +58,12 @@ pub struct Column {
 }
 
 impl Column {
-    /// An asset over a window of its grid, as one row-block.
+    /// An asset over a window of its lattice, as one row-block.
     pub(crate) fn new(
         level: Level,
         tile: MgrsTile,
         asset: AssetId,
+        reduce: u8,
         window: Window,
         radiometry: Radiometry,
     ) -> Self {
@@ -73,11 +77,57 @@ impl Column {
             asset,
             path: asset.eopf_path(level),
             grid: tile.grid(asset.resolution),
+            reduce,
             window,
             cells: asset.cells(),
             element,
             block_rows: window.height,
         }
+    }
+
+    /// What the grid has at the column's level of resolution.
+    #[must_use]
+    pub fn lattice(&self) -> Lattice {
+        self.grid.reduced(self.reduce)
+    }
+
+    /// Whether samples are pixels of the image decoded at full resolution: the reduced samples of
+    /// classes, flags and probabilities, which the low-pass of the wavelet would turn into others.
+    #[must_use]
+    pub fn sampled(&self) -> bool {
+        self.reduce > 0 && self.asset.is_class()
+    }
+
+    /// Resolutions that the decoder leaves out: none where the image is sampled.
+    #[must_use]
+    pub fn decode_reduce(&self) -> u8 {
+        if self.sampled() { 0 } else { self.reduce }
+    }
+
+    /// The pixels of the grid from the first to the last sample of the window.
+    #[must_use]
+    pub fn area(&self) -> Window {
+        self.lattice().area(&self.window)
+    }
+
+    /// Column of the grid at which a column of the lattice lies. Those of the window begin at
+    /// `window.x`.
+    #[must_use]
+    pub fn full_x(&self, x: u32) -> u32 {
+        self.lattice().full_x(x)
+    }
+
+    /// Row of the grid at which a row of the lattice lies. Those of the window begin at `window.y`.
+    #[must_use]
+    pub fn full_y(&self, y: u32) -> u32 {
+        self.lattice().full_y(y)
+    }
+
+    /// The samples of the window that lie in a part of the grid (a JP2 tile), counted in the lattice
+    /// as the window is.
+    #[must_use]
+    pub fn samples_in(&self, part: &Window) -> Option<Window> {
+        self.lattice().samples_in(part)?.intersection(&self.window)
     }
 
     /// Tensor planes: 3 for RGB, else 1.
@@ -104,6 +154,13 @@ impl Column {
         let rows = self.rows_of_block(block);
         let Window { x, width, .. } = self.window;
         Window { x, y: self.window.y + rows.start, width, height: rows.end - rows.start }
+    }
+
+    /// Row-blocks that hold these samples, which lie in the window.
+    #[must_use]
+    pub fn blocks_of(&self, samples: &Window) -> Range<u32> {
+        let block = |y: u32| y.saturating_sub(self.window.y) / self.block_rows.max(1);
+        block(samples.y)..block(samples.bottom().saturating_sub(1)) + 1
     }
 
     /// Elements of one row-block: planes x rows x columns, fill rows included.
@@ -155,6 +212,8 @@ pub struct LayoutRequest<'a> {
     pub bounds: Option<Bounds>,
     /// How bounds become a window.
     pub align: Align,
+    /// Level of reduced resolution of all columns.
+    pub reduce: u8,
     /// What the numbers of reflectance columns mean.
     pub radiometry: Radiometry,
     /// Reflectance that becomes fill.
@@ -168,11 +227,14 @@ pub struct LayoutRequest<'a> {
 impl Layout {
     /// Lays out the cube. A step that fits in one message is one row-block; else the blocks are the
     /// largest multiple of the unit within 2 MiB, where the unit is the fewest rows that are whole
-    /// at every resolution asked for.
+    /// at every resolution asked for. Reducing makes all pixels as many times larger and leaves the
+    /// unit as it is.
     ///
     /// # Errors
-    /// Bounds that miss the tile, and message limits below one unit.
+    /// Levels of resolution that do not exist, bounds that miss the tile, and message limits below
+    /// one unit.
     pub fn new(request: &LayoutRequest<'_>) -> Result<Self, LayoutError> {
+        reduce_level(u32::from(request.reduce))?;
         let mut columns = Vec::with_capacity(request.assets.len());
         for asset in request.assets {
             columns.push(column(request, *asset)?);
@@ -200,7 +262,7 @@ impl Layout {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LayoutError {
-    /// The bounds and the tile do not meet.
+    /// There is no such window of the tile, or no such level of resolution.
     #[error(transparent)]
     Window(#[from] cubeflight_sentinel2::Error),
     /// The row-blocks cannot be cut.
@@ -223,12 +285,13 @@ fn column(
     request: &LayoutRequest<'_>,
     asset: AssetId,
 ) -> Result<Column, cubeflight_sentinel2::Error> {
-    let grid = request.tile.grid(asset.resolution);
+    let lattice = request.tile.grid(asset.resolution).reduced(request.reduce);
     let window = match &request.bounds {
-        Some(bounds) => grid.window(bounds, request.align)?,
-        None => grid.full(),
+        Some(bounds) => lattice.window(bounds, request.align)?,
+        None => lattice.full(),
     };
-    Ok(Column::new(request.level, request.tile, asset, window, request.radiometry))
+    let LayoutRequest { level, tile, reduce, radiometry, .. } = *request;
+    Ok(Column::new(level, tile, asset, reduce, window, radiometry))
 }
 
 fn cut_blocks(columns: &mut [Column], limit: u32) -> Result<u16> {
@@ -268,83 +331,4 @@ fn lcm(a: u32, b: u32) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::str::FromStr;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn layout(bands: &[&str], bounds: Option<Bounds>, limit: u32) -> Result<Layout, LayoutError> {
-        let assets: Vec<AssetId> =
-            bands.iter().map(|band| AssetId::parse(band, Level::L2A).unwrap()).collect();
-        Layout::new(&LayoutRequest {
-            level: Level::L2A,
-            tile: MgrsTile::from_str("33TVN").unwrap(),
-            assets: &assets,
-            bounds,
-            align: Align::Centre,
-            radiometry: Radiometry::Raw,
-            mask: None,
-            min_valid: None,
-            max_message_bytes: limit,
-        })
-    }
-
-    const LIMIT: u32 = cubeflight_sentinel2::DEFAULT_MESSAGE_BYTES;
-
-    fn seed_bounds() -> Bounds {
-        Bounds::new(449030.2565467731, 5204447.577367328, 459657.82505819947, 5214944.124667359)
-            .unwrap()
-    }
-
-    #[test]
-    fn the_seed_step_is_one_block() {
-        let layout = layout(&["B08", "B11", "SCL"], Some(seed_bounds()), LIMIT).unwrap();
-        assert_eq!(layout.blocks, 1);
-        let shapes: Vec<_> =
-            layout.columns.iter().map(|c| (c.window.height, c.window.width)).collect();
-        assert_eq!(shapes, [(1049, 1063), (525, 531), (525, 531)]);
-    }
-
-    #[test]
-    fn a_whole_tile_is_cut_in_units() {
-        let layout = layout(&["B08", "B11", "B01_60m"], None, LIMIT).unwrap();
-        let rows: Vec<u32> = layout.columns.iter().map(|c| c.block_rows).collect();
-        assert_eq!(rows[0], 2 * rows[1]);
-        assert_eq!(rows[0], 6 * rows[2]);
-        assert!(layout.block_bytes() <= BLOCK_GOAL);
-    }
-
-    #[test]
-    fn a_limit_below_one_unit_names_the_minimum() {
-        let error = layout(&["B08", "B11"], None, 1000).unwrap_err();
-        assert_eq!(error.code(), "CF-PLN-001");
-        assert!(error.to_string().contains(&(2 * 10980 * 2 + 5490 * 2).to_string()));
-    }
-
-    proptest! {
-        #[test]
-        fn blocks_cover_every_row_once_and_fit(
-            picks in prop::sample::subsequence(vec!["B08", "B11", "B01_60m", "TCI_10m", "SCL"], 1..=5),
-            x in 0.0..100_000.0, y in 0.0..100_000.0, side in 100.0..109_000.0,
-            limit in 200_000_u32..8_000_000,
-        ) {
-            let bounds = Bounds::new(399960.0 + x, 5190240.0 + y, 399960.0 + x + side, 5190240.0 + y + side).unwrap();
-            let layout = match layout(&picks, Some(bounds), limit) {
-                Ok(layout) => layout,
-                Err(error) => { prop_assert_eq!(error.code(), "CF-PLN-001"); return Ok(()); }
-            };
-            prop_assert!(layout.block_bytes() <= u64::from(limit));
-            for column in &layout.columns {
-                let mut next = 0;
-                for block in 0..u32::from(layout.blocks) {
-                    let rows = column.rows_of_block(block);
-                    prop_assert_eq!(rows.start, next);
-                    next = rows.end;
-                }
-                prop_assert_eq!(next, column.window.height);
-            }
-        }
-    }
-}
+mod tests;

@@ -48,6 +48,7 @@ impl TryFrom<&v1::CubeRequest> for sentinel2::CubeRequest {
                 .map(|bounds| request_bounds(bounds, &wire.crs))
                 .transpose()?,
             align: word(&wire.align)?.unwrap_or(Align::Centre),
+            reduce: 0,
             cloud_cover_max: wire.cloud_cover_max.map(cloud_cover).transpose()?,
             product_ids: product_ids(&wire.product_ids)?,
             radiometry: word(&wire.radiometry)?.unwrap_or(Radiometry::Raw),

@@ -1,6 +1,6 @@
 //! What can be wrong with Sentinel-2 names, bounds and times.
 
-use crate::{Bounds, Level};
+use crate::{Bounds, Level, MAX_REDUCE};
 
 /// Shorthand for results of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -176,6 +176,12 @@ pub enum Error {
         /// Which part is wrong and what would be right.
         reason: String,
     },
+    /// The level of reduced resolution does not exist.
+    #[error("reduce is {level}, but there are the levels 0 to {MAX_REDUCE}: give one of them")]
+    Reduce {
+        /// What was asked for.
+        level: u32,
+    },
 }
 
 impl Error {
@@ -201,6 +207,7 @@ impl Error {
         "CF-S2-018",
         "CF-S2-019",
         "CF-S2-020",
+        "CF-S2-021",
     ];
 
     /// The stable code of this error, `CF-S2-NNN`.
@@ -226,6 +233,7 @@ impl Error {
             Self::GroupBy { .. } => "CF-S2-018",
             Self::Mask { .. } => "CF-S2-019",
             Self::Filter { .. } => "CF-S2-020",
+            Self::Reduce { .. } => "CF-S2-021",
         }
     }
 }
@@ -241,7 +249,7 @@ mod tests {
         let distinct: BTreeSet<_> = Error::CODES.iter().collect();
         assert_eq!(distinct.len(), Error::CODES.len());
         assert!(Error::CODES.is_sorted());
-        let error = Error::Filter { text: "toa".to_owned(), reason: String::new() };
+        let error = Error::Reduce { level: 5 };
         assert_eq!(Some(&error.code()), Error::CODES.last());
     }
 }

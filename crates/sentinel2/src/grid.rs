@@ -1,10 +1,9 @@
 //! The pixel grids of a tile and the window rule.
 
 use std::fmt;
-use std::ops::Range;
 use std::str::FromStr;
 
-use crate::{Bounds, Error, Result, Window};
+use crate::{Bounds, Error, Lattice, Result, Window};
 
 /// Pixel size of an asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,7 +68,8 @@ impl FromStr for Resolution {
 ///
 /// The three grids do not nest under the centre rule: a 20 m pixel whose centre is inside the
 /// bounds may have 10 m pixels whose centres are not. Rounding the bounds outward first makes the
-/// windows of finer grids whole multiples of those of coarser ones.
+/// windows of finer grids whole multiples of those of coarser ones. At a reduced level the steps to
+/// which they are rounded grow with the pixels, see [`Lattice::window`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Align {
     /// Bounds as given.
@@ -133,46 +133,12 @@ impl Grid {
     /// Bounds are in the grid's coordinate reference system. Bounds wholly outside the tile are
     /// [`Error::OutsideTile`], bounds between pixel centres [`Error::NoPixel`].
     pub fn window(&self, bounds: &Bounds, align: Align) -> Result<Window> {
-        let tile = self.bounds();
-        let clipped = Bounds {
-            min_x: bounds.min_x.max(tile.min_x),
-            min_y: bounds.min_y.max(tile.min_y),
-            max_x: bounds.max_x.min(tile.max_x),
-            max_y: bounds.max_y.min(tile.max_y),
-        };
-        // Written so that not-a-number counts as outside.
-        let inside = clipped.min_x < clipped.max_x && clipped.min_y < clipped.max_y;
-        if !inside {
-            return Err(Error::OutsideTile { wanted: *bounds, tile, epsg: self.epsg });
-        }
-        let lattice = match align {
-            Align::Centre => None,
-            Align::R20m => Some(20.0),
-            Align::R60m => Some(60.0),
-        };
-        let wanted = lattice.map_or(clipped, |step| round_outward(&tile, &clipped, step));
+        self.reduced(0).window(bounds, align)
+    }
 
-        let step = f64::from(self.resolution.metres());
-        let columns =
-            centres_within(tile.min_x + step / 2.0, step, self.width, wanted.min_x, wanted.max_x);
-        // Northings fall with the row: count their negatives, which is exact.
-        let rows = centres_within(
-            -tile.max_y + step / 2.0,
-            step,
-            self.height,
-            -wanted.max_y,
-            -wanted.min_y,
-        );
-        if columns.is_empty() || rows.is_empty() {
-            let metres = self.resolution.metres();
-            return Err(Error::NoPixel { wanted: *bounds, metres });
-        }
-        Ok(Window {
-            x: columns.start,
-            y: rows.start,
-            width: columns.end - columns.start,
-            height: rows.end - rows.start,
-        })
+    /// The samples that are left at a reduced resolution, see [`Lattice`].
+    pub fn reduced(&self, level: u8) -> Lattice {
+        Lattice::new(*self, level)
     }
 
     /// `proj:transform` of a window, nine numbers row by row: pixel corner to coordinates.
@@ -212,60 +178,11 @@ impl Grid {
     }
 }
 
-/// Which of `count` centres at `first`, `first + step`, … lie within `min..=max`.
-///
-/// The window rule for any lattice, that of reduced resolutions included. Exact where the centres
-/// are exact in `f64`: a bound that is a centre includes it. `step` must be positive.
-pub fn centres_within(first: f64, step: f64, count: u32, min: f64, max: f64) -> Range<u32> {
-    let centre = |i: u32| first + f64::from(i) * step;
-    let start = first_where(count, (min - first) / step, |i| centre(i) >= min);
-    let end = first_where(count, (max - first) / step, |i| centre(i) > max);
-    start..end.max(start)
-}
-
-/// The first of `0..count` where the test, false then true, holds; `count` if it never does. The
-/// guess may be wrong by rounding and is put right by the test alone.
-fn first_where(count: u32, guess: f64, test: impl Fn(u32) -> bool) -> u32 {
-    // A cast from float to integer saturates; NaN becomes 0 and is put right below.
-    let mut i = guess.ceil().clamp(0.0, f64::from(count)) as u32;
-    while i > 0 && test(i - 1) {
-        i -= 1;
-    }
-    while i < count && !test(i) {
-        i += 1;
-    }
-    i
-}
-
-/// Moves each edge outward to a multiple of `step` from the tile's upper-left corner. The bounds
-/// lie within the tile, whose edges are such multiples.
-fn round_outward(tile: &Bounds, bounds: &Bounds, step: f64) -> Bounds {
-    Bounds {
-        min_x: floor_to(tile.min_x, bounds.min_x, step),
-        min_y: floor_to(tile.min_y, bounds.min_y, step),
-        max_x: -floor_to(-tile.max_x, -bounds.max_x, step),
-        max_y: -floor_to(-tile.max_y, -bounds.max_y, step),
-    }
-}
-
-/// The largest `origin + k * step` that is not above the value. The quotient may be wrong by
-/// rounding and is put right by comparing the multiples themselves, which are exact.
-fn floor_to(origin: f64, value: f64, step: f64) -> f64 {
-    let mut k = ((value - origin) / step).floor();
-    while origin + k * step > value {
-        k -= 1.0;
-    }
-    while origin + (k + 1.0) * step <= value {
-        k += 1.0;
-    }
-    origin + k * step
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Align, Grid, Resolution, centres_within};
+    use super::{Align, Grid, Resolution};
     use crate::{Bounds, MgrsTile, Window};
 
     fn grid(resolution: Resolution) -> Grid {
@@ -354,15 +271,6 @@ mod tests {
         }
         assert_eq!("15m".parse::<Resolution>().unwrap_err().code(), "CF-S2-003");
         assert_eq!("10m".parse::<Align>().unwrap_err().code(), "CF-S2-005");
-    }
-
-    #[test]
-    fn lattices_of_reduced_resolution() {
-        // Every fourth 10 m centre: 5, 45, 85, …
-        assert_eq!(centres_within(5.0, 40.0, 10, 45.0, 125.0), 1..4);
-        assert_eq!(centres_within(5.0, 40.0, 10, -1e308, 1e308), 0..10);
-        assert!(centres_within(5.0, 40.0, 10, 46.0, 84.0).is_empty());
-        assert!(centres_within(5.0, 40.0, 10, 1e308, -1e308).is_empty());
     }
 
     fn any_resolution() -> impl Strategy<Value = Resolution> {

@@ -75,6 +75,9 @@ pub struct CubeRequest {
     pub bounds: Option<RequestBounds>,
     /// How bounds become a window.
     pub align: Align,
+    /// Level of reduced resolution, 0 (full) to [`MAX_REDUCE`](crate::MAX_REDUCE): pixels are
+    /// 2^level times as large.
+    pub reduce: u8,
     /// Largest cloud cover of a time step, percent.
     pub cloud_cover_max: Option<f64>,
     /// Further conditions on time steps.
@@ -129,6 +132,7 @@ mod tests {
                 assets: Vec::new(),
                 bounds: None,
                 align: Align::default(),
+                reduce: 0,
                 cloud_cover_max: None,
                 product_ids: baselines.iter().map(id).collect(),
                 radiometry,

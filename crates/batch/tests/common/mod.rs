@@ -27,6 +27,10 @@ impl Request {
 }
 
 fn layout(bands: &[&str], bounds: Option<Bounds>, radiometry: Radiometry) -> Layout {
+    layout_at(bands, bounds, radiometry, 0)
+}
+
+fn layout_at(bands: &[&str], bounds: Option<Bounds>, radiometry: Radiometry, reduce: u8) -> Layout {
     let assets: Vec<AssetId> =
         bands.iter().map(|band| AssetId::parse(band, Level::L2A).unwrap()).collect();
     Layout::new(&LayoutRequest {
@@ -35,6 +39,7 @@ fn layout(bands: &[&str], bounds: Option<Bounds>, radiometry: Radiometry) -> Lay
         assets: &assets,
         bounds,
         align: Align::Centre,
+        reduce,
         radiometry,
         mask: None,
         min_valid: None,
@@ -76,6 +81,19 @@ pub(crate) fn reflectance() -> Request {
         layout: layout(&["B02", "B11", "AOT"], Some(bounds.unwrap()), Radiometry::Reflectance),
         time: "../2021-12-31".parse().unwrap(),
         json: "{}",
+        raw_offset: None,
+    }
+}
+
+/// The same kinds over a box, at a quarter of the resolution.
+pub(crate) fn quarter() -> Request {
+    let bands = ["B02", "B11", "TCI", "SCL", "QUALIT_B01", "AOT_60m"];
+    let bounds = Bounds::new(449000.0, 5204000.0, 459600.0, 5214600.0);
+    Request {
+        name: "quarter",
+        layout: layout_at(&bands, Some(bounds.unwrap()), Radiometry::Raw, 2),
+        time: "2021-01-01/2021-12-31".parse().unwrap(),
+        json: r#"{"tile":"33TVN","bands":["B02","B11","TCI","SCL","QUALIT_B01","AOT_60m"],"reduce":2}"#,
         raw_offset: None,
     }
 }

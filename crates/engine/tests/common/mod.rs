@@ -77,6 +77,7 @@ impl Known {
             assets: bands.iter().map(|band| self.asset(band)).collect(),
             bounds: None,
             align: Align::Centre,
+            reduce: 0,
             cloud_cover_max: None,
             filters: Vec::new(),
             group_by: cubeflight_sentinel2::GroupBy::default(),

@@ -24,6 +24,7 @@ pub(crate) fn layout(tile: MgrsTile, bands: &[&str], bounds: Option<Bounds>) -> 
         assets: &assets,
         bounds,
         align: Align::Centre,
+        reduce: 0,
         radiometry: Radiometry::Raw,
         mask: None,
         min_valid: None,

@@ -49,6 +49,7 @@ async fn the_engine_reads_the_landscape() {
             crs: None,
         }),
         align: Align::Centre,
+        reduce: 0,
         cloud_cover_max: None,
         filters: Vec::new(),
         group_by: cubeflight_sentinel2::GroupBy::default(),
