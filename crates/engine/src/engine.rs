@@ -63,14 +63,27 @@ impl Engine {
         &self.index
     }
 
-    /// What a request costs at the archive's store.
-    pub(crate) fn cost(&self) -> CostModel {
-        let by_scheme = || match self.archive.url().starts_with("file:") {
-            true => CostModel::LOCAL,
-            false => CostModel::OBJECT_STORE,
-        };
-        let cost = self.config.cost.unwrap_or_else(by_scheme);
+    /// What reading costs at the archive's store: what is configured, else what was measured, else
+    /// what such stores usually are like.
+    #[must_use]
+    pub fn cost(&self) -> CostModel {
+        let cost = self.config.cost.unwrap_or_else(|| self.measured_cost());
         let max_whole_read = self.config.max_whole_read.unwrap_or(cost.max_whole_read);
         CostModel { max_whole_read, ..cost }
+    }
+
+    fn measured_cost(&self) -> CostModel {
+        if self.archive.url().starts_with("file:") {
+            return CostModel::LOCAL;
+        }
+        let speed = self.archive.speed();
+        let (Some(latency), Some(bandwidth)) = (speed.latency, speed.bytes_per_second) else {
+            return CostModel::OBJECT_STORE;
+        };
+        let connections = speed.connections.min(self.config.reads_per_stream).max(1);
+        let waiting = latency.as_secs_f64() / connections as f64;
+        // In the long run a rate of requests holds every one of them back for so long.
+        let rate = speed.requests_per_second.map_or(0.0, f64::recip);
+        CostModel::OBJECT_STORE.measured(waiting.max(rate), bandwidth)
     }
 }

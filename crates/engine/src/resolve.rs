@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cubeflight_catalog::{Found, Omitted, Product, Query, Rules, Steps, TimeStep, resolve_steps};
 use cubeflight_index::{Detail, Selection};
-use cubeflight_plan::{Layout, LayoutRequest, Plan, Step};
+use cubeflight_plan::{CostModel, Layout, LayoutRequest, Plan, Step};
 use cubeflight_sentinel2::{AssetId, Bounds, CubeRequest, ProductId, Radiometry, RequestBounds};
 use cubeflight_tlm::TlmRecord;
 
@@ -24,6 +24,8 @@ pub struct Resolved {
     /// Products that the plan was made from: those in the cube, and those that may stand in for
     /// their missing images. Pinned, they give the same plan.
     pub pins: Vec<ProductId>,
+    /// What the reads were planned with.
+    pub cost: CostModel,
 }
 
 pub(crate) type Records = HashMap<(ProductId, AssetId), Vec<Arc<TlmRecord>>>;
@@ -54,16 +56,29 @@ impl Engine {
         Ok(Arc::new(layout))
     }
 
-    /// Finds products and records and plans the reads.
+    /// Finds products and records and plans the reads with what reading costs now.
     ///
     /// `pins` are the products of an earlier answer (a ticket); `None` asks for all that match.
     ///
     /// # Errors
-    /// A layout that is not possible, and failures of catalogue and index.
+    /// As [`Self::resolve_at`].
     pub async fn resolve(
         &self,
         request: &CubeRequest,
         pins: Option<&[ProductId]>,
+    ) -> Result<Resolved> {
+        self.resolve_at(request, pins, self.cost()).await
+    }
+
+    /// As [`Self::resolve`], with the costs of an earlier answer: the same reads are planned.
+    ///
+    /// # Errors
+    /// A layout that is not possible, and failures of catalogue and index.
+    pub async fn resolve_at(
+        &self,
+        request: &CubeRequest,
+        pins: Option<&[ProductId]>,
+        cost: CostModel,
     ) -> Result<Resolved> {
         let layout = self.layout(request).await?;
         let mut steps = self.steps(request, pins).await?;
@@ -72,8 +87,8 @@ impl Engine {
         let pins = products(&steps.steps).map(|product| product.id.clone()).collect();
         let planned = steps.steps.iter().map(|step| plan_step(&layout, step, &records));
         let planned: Vec<Step> = planned.collect();
-        let plan = cubeflight_plan::plan(Arc::clone(&layout), planned, &self.cost());
-        Ok(Resolved { plan, missing: steps.omitted, pins })
+        let plan = cubeflight_plan::plan(Arc::clone(&layout), planned, &cost);
+        Ok(Resolved { plan, missing: steps.omitted, pins, cost })
     }
 
     async fn steps(&self, request: &CubeRequest, pins: Option<&[ProductId]>) -> Result<Steps> {

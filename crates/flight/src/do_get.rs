@@ -7,7 +7,7 @@ use arrow_flight::{FlightData, Ticket};
 use arrow_schema::SchemaRef;
 use cubeflight_batch::{BlockRow, ColumnError, Status as RowStatus, encode_row, encode_schema};
 use cubeflight_engine::{Block, Pixels};
-use cubeflight_plan::{Layout, PlannedStep};
+use cubeflight_plan::{CostModel, Layout, PlannedStep};
 use cubeflight_proto::{Redeemed, decode_ticket, product_ids, v1};
 use cubeflight_sentinel2::ProductId;
 use futures::stream::BoxStream;
@@ -59,8 +59,8 @@ impl CubeFlight {
         trailers: &Trailers,
     ) -> Result<(SchemaRef, Rows), Status> {
         match decode_ticket(&ticket.ticket).map_err(|error| from_request(&error))? {
-            Redeemed::Cube { request, product_ids } => {
-                self.cube(&request, product_ids.as_deref(), trailers).await
+            Redeemed::Cube { request, product_ids, cost } => {
+                self.cube(&request, product_ids.as_deref(), cost, trailers).await
             }
             Redeemed::Tlm(query) => self.records(Query::from_wire(&query)?, trailers).await,
         }
@@ -70,11 +70,18 @@ impl CubeFlight {
         &self,
         request: &v1::CubeRequest,
         pins: Option<&[String]>,
+        cost: Option<v1::ReadCost>,
         trailers: &Trailers,
     ) -> Result<(SchemaRef, Rows), Status> {
         let request = domain(request)?;
         let pins = pins.map(product_ids).transpose().map_err(|error| from_request(&error))?;
-        let resolved = self.engine().resolve(&request, pins.as_deref()).await;
+        let current = self.engine().cost();
+        let cost = cost.map_or(current, |cost| CostModel {
+            latency: cost.request_seconds,
+            bandwidth: cost.bytes_per_second,
+            ..current
+        });
+        let resolved = self.engine().resolve_at(&request, pins.as_deref(), cost).await;
         let resolved = resolved.map_err(|error| from_engine(&error))?;
         check_pins(pins.as_deref().unwrap_or_default(), &resolved.pins)?;
         check_offsets(&request, &resolved.plan)?;

@@ -34,7 +34,11 @@ impl CubeFlight {
             None => i64::try_from(count).unwrap_or(i64::MAX),
         };
         let pins = resolved.pins.iter().map(ToString::to_string).collect();
-        let ticket = encode_ticket(v1::CubeRequest::from(&*request), pins);
+        let cost = v1::ReadCost {
+            request_seconds: resolved.cost.latency,
+            bytes_per_second: resolved.cost.bandwidth,
+        };
+        let ticket = encode_ticket(v1::CubeRequest::from(&*request), pins, Some(cost));
         let metadata = serde_json::to_string(&summary)
             .map_err(|error| plain("CF-REQ-001", &error.to_string()))?;
         let info = FlightInfo::new()

@@ -104,7 +104,7 @@ async fn tickets() {
         bands: vec!["SCL".to_owned()],
         ..v1::CubeRequest::default()
     };
-    let good = encode_ticket(request.clone(), Vec::new());
+    let good = encode_ticket(request.clone(), Vec::new(), None);
     assert_eq!(messages(&mut client, Ticket::new(good.clone())).await.unwrap().len(), 1);
 
     // Cut, with a bit flipped, or noise: an answer, and never anything but a code.
@@ -137,11 +137,11 @@ async fn tickets() {
         }
     }
 
-    let pinned = encode_ticket(request.clone(), vec!["S2A".to_owned()]);
+    let pinned = encode_ticket(request.clone(), vec!["S2A".to_owned()], None);
     let status = messages(&mut client, Ticket::new(pinned)).await.unwrap_err();
     check(&status, Code::InvalidArgument, "CF-S2-011");
     let id = "S2A_MSIL2A_20221005T115411_N0400_R023_T29UNU_20221005T164454";
-    let gone = encode_ticket(request, vec![id.to_owned()]);
+    let gone = encode_ticket(request, vec![id.to_owned()], None);
     let status = messages(&mut client, Ticket::new(gone)).await.unwrap_err();
     check(&status, Code::FailedPrecondition, "CF-FLT-003");
 }

@@ -1,7 +1,5 @@
 //! What requests and bytes cost, and so which gaps are worth reading over.
 
-use std::time::Duration;
-
 use cubeflight_tlm::MAX_WHOLE_READ;
 
 /// What requests and bytes of a store cost, in seconds of a stream that is bound by them. Two ranges
@@ -26,10 +24,6 @@ const MIB: u64 = 1024 * 1024;
 /// counted by the month, and others wait for the link.
 const MOST_READ: u64 = 8;
 
-/// Measurements are rounded to powers of this, so that plans change with the store and not with
-/// every request.
-const STEP: f64 = 2.0;
-
 impl CostModel {
     /// A directory on this machine: almost no latency.
     pub const LOCAL: Self = Self {
@@ -48,13 +42,12 @@ impl CostModel {
         max_whole_read: MAX_WHOLE_READ,
     };
 
-    /// The same with what was measured: the time to a first byte with so many connections side by
-    /// side, and bytes per second of all of them. Rounded, see the source.
+    /// The same with what was measured: seconds for one more request, and bytes per second of all
+    /// connections. Both are rounded to powers of two, so that plans change with the store and not
+    /// with every request.
     #[must_use]
-    pub fn measured(self, first_byte: Duration, connections: usize, bandwidth: f64) -> Self {
-        let connections = u32::try_from(connections.max(1)).unwrap_or(u32::MAX);
-        let latency = rounded(first_byte.as_secs_f64() / f64::from(connections));
-        Self { latency, bandwidth: rounded(bandwidth), ..self }
+    pub fn measured(self, latency: f64, bandwidth: f64) -> Self {
+        Self { latency: rounded(latency), bandwidth: rounded(bandwidth), ..self }
     }
 
     /// Longest gap in bytes that is read over rather than asked around.
@@ -73,9 +66,9 @@ impl CostModel {
     }
 }
 
-/// The nearest power of [`STEP`], in ratio.
+/// The nearest power of two, in ratio.
 fn rounded(value: f64) -> f64 {
-    if value.is_normal() && value > 0.0 { STEP.powf(value.log(STEP).round()) } else { value }
+    if value.is_normal() && value > 0.0 { value.log2().round().exp2() } else { value }
 }
 
 #[cfg(test)]
@@ -96,12 +89,12 @@ mod tests {
 
     #[test]
     fn measurements_are_rounded() {
-        let cost = CostModel::OBJECT_STORE.measured(Duration::from_millis(80), 16, 8.1e6);
-        let again = CostModel::OBJECT_STORE.measured(Duration::from_millis(85), 16, 7.9e6);
+        let cost = CostModel::OBJECT_STORE.measured(0.005, 8.1e6);
+        let again = CostModel::OBJECT_STORE.measured(0.0053, 7.9e6);
         assert_eq!(cost, again);
         // 5 ms and 8 MB/s are 40 kB; both are known to a factor of the square root of 2
         assert!((20_000..80_000).contains(&cost.worthwhile_gap()), "{cost:?}");
-        let wider = CostModel::OBJECT_STORE.measured(Duration::from_millis(60), 4, 80e6);
+        let wider = CostModel::OBJECT_STORE.measured(0.015, 80e6);
         assert!(wider.worthwhile_gap() > 600_000, "{wider:?}");
     }
 }

@@ -3,7 +3,7 @@
 use prost::Message;
 use prost_types::Any;
 
-use crate::v1::{CubeRequest, CubeTicket, TableFilter, TlmQuery, TlmTicket};
+use crate::v1::{CubeRequest, CubeTicket, ReadCost, TableFilter, TlmQuery, TlmTicket};
 use crate::{Error, Result};
 
 /// Version of the tickets that this build writes and reads.
@@ -25,6 +25,8 @@ pub enum Redeemed {
         request: Box<CubeRequest>,
         /// The products that the stream holds; `None` when the ticket is a bare request.
         product_ids: Option<Vec<String>>,
+        /// What its reads were planned with; `None` when that is left to who redeems it.
+        cost: Option<ReadCost>,
     },
     /// TLM records.
     Tlm(TlmQuery),
@@ -59,23 +61,29 @@ pub fn encode_request_json(request: &CubeRequest) -> Result<String> {
 pub fn decode_ticket(bytes: &[u8]) -> Result<Redeemed> {
     check_length(bytes)?;
     if let Some(packed) = unpack(bytes, TICKET_URL) {
-        let ticket = CubeTicket::decode(packed.as_slice()).map_err(malformed)?;
+        let mut ticket = CubeTicket::decode(packed.as_slice()).map_err(malformed)?;
         check_version(ticket.version)?;
-        let request = Box::new(ticket.request.ok_or(without("request"))?);
-        return Ok(Redeemed::Cube { request, product_ids: Some(ticket.product_ids) });
+        let request = Box::new(ticket.request.take().ok_or(without("request"))?);
+        let CubeTicket { product_ids, cost, .. } = ticket;
+        return Ok(Redeemed::Cube { request, product_ids: Some(product_ids), cost });
     }
     if let Some(packed) = unpack(bytes, TLM_TICKET_URL) {
         let ticket = TlmTicket::decode(packed.as_slice()).map_err(malformed)?;
         check_version(ticket.version)?;
         return Ok(Redeemed::Tlm(ticket.query.ok_or(without("query"))?));
     }
-    Ok(Redeemed::Cube { request: Box::new(decode_request(bytes)?), product_ids: None })
+    let request = Box::new(decode_request(bytes)?);
+    Ok(Redeemed::Cube { request, product_ids: None, cost: None })
 }
 
-/// A ticket for a request and the products found for it.
+/// A ticket for a request, the products found for it and what its reads were planned with.
 #[must_use]
-pub fn encode_ticket(request: CubeRequest, product_ids: Vec<String>) -> Vec<u8> {
-    let ticket = CubeTicket { version: TICKET_VERSION, request: Some(request), product_ids };
+pub fn encode_ticket(
+    request: CubeRequest,
+    product_ids: Vec<String>,
+    cost: Option<ReadCost>,
+) -> Vec<u8> {
+    let ticket = CubeTicket { version: TICKET_VERSION, request: Some(request), product_ids, cost };
     Any { type_url: TICKET_URL.to_owned(), value: ticket.encode_to_vec() }.encode_to_vec()
 }
 
@@ -156,13 +164,14 @@ mod tests {
     #[test]
     fn a_ticket_gives_its_request_back() {
         let pins = vec!["S2A".to_owned()];
-        let redeemed = decode_ticket(&encode_ticket(request(), pins.clone())).unwrap();
+        let cost = Some(ReadCost { request_seconds: 0.015, bytes_per_second: 2e7 });
+        let redeemed = decode_ticket(&encode_ticket(request(), pins.clone(), cost)).unwrap();
         assert_eq!(
             redeemed,
-            Redeemed::Cube { request: Box::new(request()), product_ids: Some(pins) }
+            Redeemed::Cube { request: Box::new(request()), product_ids: Some(pins), cost }
         );
         let bare = decode_ticket(br#"{"tile":"33TVN","bands":["B08"]}"#).unwrap();
-        assert_eq!(bare, Redeemed::Cube { request: Box::new(request()), product_ids: None });
+        assert_eq!(bare, Redeemed::Cube { request: Box::new(request()), product_ids: None, cost: None });
     }
 
     #[test]

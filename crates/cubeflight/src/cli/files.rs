@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use cubeflight_jp2::DecoderChoice;
 
 use super::values::window;
 
@@ -30,6 +31,10 @@ pub(crate) struct ReadArgs {
     /// Print the SHA-256 of the samples: rows, little-endian, components interleaved
     #[arg(long)]
     pub(crate) sha256: bool,
+
+    /// What decodes: auto (the fastest for the coding) or openjpeg
+    #[arg(long, default_value_t, value_name = "NAME")]
+    pub(crate) decoder: DecoderChoice,
 
     /// Decode a second time, the codestream as a whole, and fail unless all samples are equal
     #[arg(long)]

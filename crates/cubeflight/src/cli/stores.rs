@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use cubeflight_catalog::StacApiOptions;
 use cubeflight_index::Index;
+use cubeflight_jp2::DecoderChoice;
 use cubeflight_sentinel2::StoreLayout;
 use cubeflight_storage::{Options, Root, StoreProfile};
 
@@ -170,6 +171,10 @@ pub(crate) struct ServeArgs {
     /// Decoder threads; 0 is one per core
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) threads: usize,
+
+    /// What decodes JP2 tiles: auto (the fastest for the coding of a file) or openjpeg
+    #[arg(long, default_value_t, value_name = "NAME", env = "CUBEFLIGHT_DECODER")]
+    pub(crate) decoder: DecoderChoice,
 
     /// Leave the index as it is. By default the places of tiles that had to be found for files
     /// without record are written into it, so that they need not be found again. It is left alone

@@ -2,9 +2,12 @@
 //! does not grow with the image. A file whose tiles cannot be read one by one is decoded whole.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use cubeflight_index::scan_file;
-use cubeflight_jp2::{DecodeOptions, Image, Rect, Structure, decode, splice_tile};
+use cubeflight_jp2::{
+    DecodeOptions, Image, Rect, Structure, TileBytes, TileDecoder, TileInput, decode, decode_tile,
+};
 use cubeflight_storage::{Options, Path, Root, open_file};
 use futures::{StreamExt, TryStreamExt, stream};
 use rayon::prelude::*;
@@ -66,6 +69,7 @@ struct Job {
     root: Root,
     path: Path,
     structure: Structure,
+    decoder: Arc<dyn TileDecoder>,
     /// Reference grid.
     window: Rect,
     /// The window on the reduced grid.
@@ -125,7 +129,8 @@ impl Job {
             components: components.end - components.start,
             sample_bytes: if depth > 8 { 2 } else { 1 },
         };
-        Ok(Self { root, path, window, target, reduce: args.reduce, components, shape, structure })
+        let (decoder, reduce) = (args.decoder.decoder(), args.reduce);
+        Ok(Self { root, path, decoder, window, target, reduce, components, shape, structure })
     }
 
     async fn decode(&self, sinks: &mut [Sink]) -> Result<(), CliError> {
@@ -194,10 +199,11 @@ impl Job {
         parts: &[Vec<u8>],
     ) -> cubeflight_jp2::Result<Image> {
         let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-        let codestream = splice_tile(&self.structure.header, tile, &parts)?;
+        let header = &self.structure.header;
+        let input = TileInput { header, tile, bytes: TileBytes::TileParts(&parts) };
         let options =
             DecodeOptions { area: Some(area), reduce: self.reduce, max_bytes: MAX_DECODE };
-        decode(&codestream, &options)
+        decode_tile(self.decoder.as_ref(), &input, &options)
     }
 
     async fn decode_whole(&self) -> Result<Image, CliError> {

@@ -24,6 +24,7 @@ const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
 pub(crate) async fn run(args: ServeArgs) -> Result<(), CliError> {
     let config = EngineConfig {
         threads: args.threads,
+        decoder: args.decoder,
         write_back: !args.no_write_back,
         max_whole_read: args.max_whole_read,
         ..EngineConfig::default()

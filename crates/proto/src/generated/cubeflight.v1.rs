@@ -171,6 +171,20 @@ pub struct CubeTicket {
     pub request: ::core::option::Option<CubeRequest>,
     #[prost(string, repeated, tag = "3")]
     pub product_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What the reads were planned with, so that they are those that were promised.
+    #[prost(message, optional, tag = "4")]
+    pub cost: ::core::option::Option<ReadCost>,
+}
+/// What reading from the store costs. Byte ranges become one request where the gap between them
+/// costs less than another request.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct ReadCost {
+    /// Seconds that one more request takes, next to all others that are in flight.
+    #[prost(double, tag = "1")]
+    pub request_seconds: f64,
+    /// Of all connections together.
+    #[prost(double, tag = "2")]
+    pub bytes_per_second: f64,
 }
 /// Which TLM records of a table; travels inside TlmTicket, and as the path
 /// \["tlm", collection, tile, "key=value", ...\] of a PATH descriptor.

@@ -656,6 +656,9 @@ impl serde::Serialize for CubeTicket {
         if !self.product_ids.is_empty() {
             len += 1;
         }
+        if self.cost.is_some() {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("cubeflight.v1.CubeTicket", len)?;
         if self.version != 0 {
             struct_ser.serialize_field("version", &self.version)?;
@@ -665,6 +668,9 @@ impl serde::Serialize for CubeTicket {
         }
         if !self.product_ids.is_empty() {
             struct_ser.serialize_field("productIds", &self.product_ids)?;
+        }
+        if let Some(v) = self.cost.as_ref() {
+            struct_ser.serialize_field("cost", v)?;
         }
         struct_ser.end()
     }
@@ -680,6 +686,7 @@ impl<'de> serde::Deserialize<'de> for CubeTicket {
             "request",
             "product_ids",
             "productIds",
+            "cost",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -687,6 +694,7 @@ impl<'de> serde::Deserialize<'de> for CubeTicket {
             Version,
             Request,
             ProductIds,
+            Cost,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -711,6 +719,7 @@ impl<'de> serde::Deserialize<'de> for CubeTicket {
                             "version" => Ok(GeneratedField::Version),
                             "request" => Ok(GeneratedField::Request),
                             "productIds" | "product_ids" => Ok(GeneratedField::ProductIds),
+                            "cost" => Ok(GeneratedField::Cost),
                             _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
                         }
                     }
@@ -733,6 +742,7 @@ impl<'de> serde::Deserialize<'de> for CubeTicket {
                 let mut version__ = None;
                 let mut request__ = None;
                 let mut product_ids__ = None;
+                let mut cost__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::Version => {
@@ -755,12 +765,19 @@ impl<'de> serde::Deserialize<'de> for CubeTicket {
                             }
                             product_ids__ = Some(map_.next_value()?);
                         }
+                        GeneratedField::Cost => {
+                            if cost__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("cost"));
+                            }
+                            cost__ = map_.next_value()?;
+                        }
                     }
                 }
                 Ok(CubeTicket {
                     version: version__.unwrap_or_default(),
                     request: request__,
                     product_ids: product_ids__.unwrap_or_default(),
+                    cost: cost__,
                 })
             }
         }
@@ -1375,6 +1392,120 @@ impl<'de> serde::Deserialize<'de> for PlanSummary {
             }
         }
         deserializer.deserialize_struct("cubeflight.v1.PlanSummary", FIELDS, GeneratedVisitor)
+    }
+}
+impl serde::Serialize for ReadCost {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if self.request_seconds != 0. {
+            len += 1;
+        }
+        if self.bytes_per_second != 0. {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("cubeflight.v1.ReadCost", len)?;
+        if self.request_seconds != 0. {
+            struct_ser.serialize_field("requestSeconds", &self.request_seconds)?;
+        }
+        if self.bytes_per_second != 0. {
+            struct_ser.serialize_field("bytesPerSecond", &self.bytes_per_second)?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for ReadCost {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "request_seconds",
+            "requestSeconds",
+            "bytes_per_second",
+            "bytesPerSecond",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            RequestSeconds,
+            BytesPerSecond,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "requestSeconds" | "request_seconds" => Ok(GeneratedField::RequestSeconds),
+                            "bytesPerSecond" | "bytes_per_second" => Ok(GeneratedField::BytesPerSecond),
+                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = ReadCost;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct cubeflight.v1.ReadCost")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<ReadCost, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut request_seconds__ = None;
+                let mut bytes_per_second__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::RequestSeconds => {
+                            if request_seconds__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("requestSeconds"));
+                            }
+                            request_seconds__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::BytesPerSecond => {
+                            if bytes_per_second__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("bytesPerSecond"));
+                            }
+                            bytes_per_second__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                    }
+                }
+                Ok(ReadCost {
+                    request_seconds: request_seconds__.unwrap_or_default(),
+                    bytes_per_second: bytes_per_second__.unwrap_or_default(),
+                })
+            }
+        }
+        deserializer.deserialize_struct("cubeflight.v1.ReadCost", FIELDS, GeneratedVisitor)
     }
 }
 impl serde::Serialize for SclMask {
