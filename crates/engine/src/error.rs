@@ -49,6 +49,12 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// Reduced resolutions can be laid out but not read.
+    #[error("pixels of reduced resolution cannot be read yet; ask for reduce 0, not {level}")]
+    Reduced {
+        /// Level that was asked for.
+        level: u8,
+    },
     /// Bounds could not be brought to the tile's UTM zone.
     #[error(transparent)]
     Crs(#[from] cubeflight_crs::Error),
@@ -89,6 +95,7 @@ impl Error {
         "CF-ENG-001",
         "CF-ENG-002",
         "CF-ENG-003",
+        "CF-ENG-004",
         fault_code::ABSENT,
         fault_code::OFFSET_UNKNOWN,
         fault_code::SIZE_CHANGED,
@@ -105,6 +112,7 @@ impl Error {
             Self::WorkingSet { .. } => "CF-ENG-001",
             Self::Task { .. } => "CF-ENG-002",
             Self::Pool { .. } => "CF-ENG-003",
+            Self::Reduced { .. } => "CF-ENG-004",
             Self::Crs(error) => error.code(),
             Self::Domain(error) => error.code(),
             Self::Catalog(error) => error.code(),

@@ -65,6 +65,10 @@ impl Engine {
         request: &CubeRequest,
         pins: Option<&[ProductId]>,
     ) -> Result<Resolved> {
+        // The reads are planned and decoded at full resolution: better no cube than wrong pixels.
+        if request.reduce > 0 {
+            return Err(Error::Reduced { level: request.reduce });
+        }
         let layout = self.layout(request).await?;
         let mut steps = self.steps(request, pins).await?;
         bound_parts(&mut steps);

@@ -45,6 +45,15 @@ async fn check(place: &Place, config: EngineConfig, request: &CubeRequest) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn reduced_cubes_are_laid_out_and_refused() {
+    let Some(place) = Place::indexed(L2A, &["B04_60m"]).await else { return };
+    let engine = place.engine(EngineConfig::default());
+    let request = CubeRequest { reduce: 1, ..L2A.request(&["B04_60m"]) };
+    assert_eq!(engine.layout(&request).await.unwrap().columns[0].window.width, 915);
+    assert_eq!(engine.resolve(&request, None).await.unwrap_err().code(), "CF-ENG-004");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn windows_read_their_plan() {
     let Some(place) = Place::indexed(L2A, &BANDS).await else { return };
     for window in WINDOWS {
