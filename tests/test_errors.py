@@ -33,6 +33,7 @@ BAD_REQUESTS = {
     "unknown collection": ({"collection": "landsat-c2-l2"}, "CF-S2-009"),
     "unknown radiometry": ({"radiometry": "colourful"}, "CF-S2-017"),
     "unknown align": ({"align": "30m"}, "CF-S2-005"),
+    "unknown level of resolution": ({"reduce": 5}, "CF-S2-021"),
     "unknown crs": ({"bounds": BOX, "crs": "EPSG:999999"}, "CF-CRS-[0-9]{3}"),
     "no bands": ({"bands": []}, "CF-(REQ|PLN)-[0-9]{3}"),
 }
@@ -46,6 +47,7 @@ OPTIONS = {
     "collection": "--collection",
     "radiometry": "--radiometry",
     "align": "--align",
+    "reduce": "--reduce",
 }
 
 
@@ -65,7 +67,7 @@ def test_bad_request_on_the_command_line(
     request = {"collection": "sentinel-2-l2a"} | OTHER | change
     arguments = []
     for name, value in request.items():
-        text = value if isinstance(value, str) else ",".join(map(str, value))
+        text = ",".join(map(str, value)) if isinstance(value, list | tuple) else value
         arguments.append(f"{OPTIONS[name]}={text}")
     done = run(
         "plan", *arguments, "--store", store.as_uri(), "--index", indexed[0].as_uri(), "--json"

@@ -1,5 +1,6 @@
 import datetime as dt
 
+import numpy as np
 import pytest
 from server import Server
 
@@ -15,6 +16,7 @@ def test_request_as_proto3_json(server: Server, client: cubeflight.Client):
         bounds=(14.3, 46.9, 14.5, 47.1),
         crs=4326,
         align="20m",
+        reduce=2,
         cloud_cover=80,
         product_ids=["S2A_X"],
         radiometry="harmonised",
@@ -31,6 +33,7 @@ def test_request_as_proto3_json(server: Server, client: cubeflight.Client):
             "cloudCoverMax": 80.0,
             "productIds": ["S2A_X"],
             "align": "20m",
+            "reduce": 2,
             "radiometry": "harmonised",
             "onError": "fail",
         }
@@ -66,6 +69,15 @@ def test_interval(value, text: str):
 def test_bounds_are_four_finite_numbers(client: cubeflight.Client, bounds):
     with pytest.raises(ValueError, match="four finite numbers"):
         client.search("33TVN", bounds=bounds)
+
+
+def test_level_of_resolution_is_a_whole_number(server: Server, client: cubeflight.Client):
+    client.plan("33TVN", bands="B08", reduce=np.int64(4))
+    assert server.commands[-1]["reduce"] == 4
+    client.plan("33TVN", bands="B08", reduce=0)
+    assert server.commands[-1]["reduce"] == 0
+    with pytest.raises(TypeError):
+        client.search("33TVN", reduce=0.5)
 
 
 def test_unknown_arguments_are_refused(client: cubeflight.Client):

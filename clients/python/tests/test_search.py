@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -67,6 +69,36 @@ def test_groups_and_coordinates(server: Server, client: cubeflight.Client):
         assert r10m[name].attrs["standard_name"] == f"projection_{name}_coordinate"
     assert r10m.time.dtype == np.dtype("datetime64[us]")
     np.testing.assert_array_equal(r10m.time, server.cube.times)
+
+
+def test_reduced_pixels_lie_around_their_samples(server: Server, client: cubeflight.Client):
+    """Sample i is centred at corner + (i * 4 + 0.5) * metres; the window begins at 3, 5."""
+
+    def described(metres: int, by: str) -> dict[str, str]:
+        step = 4 * metres
+        left = ORIGIN[0] + (3 * 4 + 0.5) * metres - step / 2
+        top = ORIGIN[1] - (5 * 4 + 0.5) * metres + step / 2
+        transform = json.dumps([step, 0, left, 0, -step, top, 0, 0, 1])
+        return {"proj:transform": transform, "reduce": "2", "reduced_by": by}
+
+    pixels = np.arange(9 * 8, dtype="u2").reshape(1, 9, 8)
+    fine = Band(B08, pixels, 9, 10, described(10, "low-pass"))
+    coarse = Band(SCL, pixels[:, :5, :4].astype("u1"), 5, 20, described(20, "sampling"))
+    server.cube = Cube([fine, coarse], np.array(["2021-01-03T10:14:11"], "datetime64[us]"))
+    tree = client.search("33TVN", bands=["B08", "SCL"], reduce=2).datatree
+    assert server.commands[0]["reduce"] == 2
+    for band, metres, by in ((fine, 10, "low-pass"), (coarse, 20, "sampling")):
+        found = tree[band.path]
+        np.testing.assert_array_equal(found.values, band.pixels)
+        columns, rows = 3 + np.arange(found.sizes["x"]), 5 + np.arange(found.sizes["y"])
+        np.testing.assert_array_equal(found.x, ORIGIN[0] + (columns * 4 + 0.5) * metres)
+        np.testing.assert_array_equal(found.y, ORIGIN[1] - (rows * 4 + 0.5) * metres)
+        assert (found.attrs["reduce"], found.attrs["reduced_by"]) == (2, by)
+        step = 4 * metres
+        left, top = float(found.x[0]) - step / 2, float(found.y[0]) + step / 2
+        geo = found.spatial_ref.attrs["GeoTransform"]
+        assert [float(n) for n in geo.split()] == [left, step, 0, top, 0, -step]
+        assert found.attrs["proj:bbox"][:1] + found.attrs["proj:bbox"][3:] == [left, top]
 
 
 def test_metadata_of_time_steps(client: cubeflight.Client):

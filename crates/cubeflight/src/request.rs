@@ -16,6 +16,7 @@ pub(crate) fn wire(args: &RequestArgs) -> v1::CubeRequest {
         bounds,
         crs: args.crs.clone(),
         align: args.align.clone(),
+        reduce: args.reduce,
         cloud_cover_max: args.cloud_cover,
         product_ids: words(&args.product_ids),
         radiometry: args.radiometry.clone(),

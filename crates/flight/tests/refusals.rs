@@ -81,6 +81,8 @@ async fn requests() {
         (r#"{"tile": "29UNU", "bands": ["SCL"], "cloudCoverMax": 101}"#, "CF-REQ-006"),
         (r#"{"tile": "61UNU", "bands": ["SCL"]}"#, "CF-S2-002"),
         (r#"{"tile": "29UNU", "bands": ["B99"]}"#, "CF-S2-013"),
+        (r#"{"tile": "29UNU", "bands": ["SCL"], "reduce": 5}"#, "CF-S2-021"),
+        (r#"{"tile": "29UNU", "bands": ["SCL"], "reduce": -1}"#, "CF-REQ-001"),
         (r#"{"tile": "29UNU", "bands": ["SCL"], "maxMessageBytes": 100}"#, "CF-PLN-001"),
         (
             r#"{"tile": "29UNU", "bands": ["SCL"], "crs": "EPSG:999999",

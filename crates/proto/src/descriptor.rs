@@ -195,6 +195,24 @@ mod tests {
     }
 
     #[test]
+    fn the_level_of_resolution_travels_in_every_form() {
+        let request = CubeRequest { reduce: 4, ..request() };
+        let json = encode_request_json(&request).unwrap();
+        assert!(json.contains("\"reduce\":4"), "{json}");
+        assert_eq!(decode_request(json.as_bytes()).unwrap(), request);
+        let any = Any { type_url: REQUEST_URL.to_owned(), value: request.encode_to_vec() };
+        assert_eq!(decode_request(&any.encode_to_vec()).unwrap(), request);
+        let redeemed = decode_ticket(&encode_ticket(request.clone(), Vec::new(), None)).unwrap();
+        let Redeemed::Cube { request: again, .. } = redeemed else { panic!("not a cube") };
+        assert_eq!(*again, request);
+        for wrong in ["-1", "0.5", "true", "\"half\"", "4294967296"] {
+            let json = format!("{{\"tile\":\"33TVN\",\"reduce\":{wrong}}}");
+            let error = decode_request(json.as_bytes()).unwrap_err();
+            assert_eq!(error.code(), "CF-REQ-001", "{wrong}");
+        }
+    }
+
+    #[test]
     fn unknown_fields_and_noise_are_refused() {
         for bytes in [&b"{\"tiles\":\"33TVN\"}"[..], b"", b"\x00\x01\x02", b"[]", b"null"] {
             assert_eq!(decode_request(bytes).unwrap_err().code(), "CF-REQ-001", "{bytes:?}");

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use cubeflight_sentinel2 as sentinel2;
 use sentinel2::{
     Align, AssetId, DEFAULT_MESSAGE_BYTES, Filter, GroupBy, Level, MgrsTile, OnError, ProductId,
-    Radiometry, RequestBounds, SclMask, TimeRange,
+    Radiometry, RequestBounds, SclMask, TimeRange, reduce_level,
 };
 
 use crate::v1;
@@ -48,7 +48,7 @@ impl TryFrom<&v1::CubeRequest> for sentinel2::CubeRequest {
                 .map(|bounds| request_bounds(bounds, &wire.crs))
                 .transpose()?,
             align: word(&wire.align)?.unwrap_or(Align::Centre),
-            reduce: 0,
+            reduce: reduce_level(wire.reduce)?,
             cloud_cover_max: wire.cloud_cover_max.map(cloud_cover).transpose()?,
             product_ids: product_ids(&wire.product_ids)?,
             radiometry: word(&wire.radiometry)?.unwrap_or(Radiometry::Raw),
@@ -78,6 +78,7 @@ impl From<&sentinel2::CubeRequest> for v1::CubeRequest {
             bounds,
             crs: crs.unwrap_or_default(),
             align: request.align.to_string(),
+            reduce: u32::from(request.reduce),
             cloud_cover_max: request.cloud_cover_max,
             product_ids: request.product_ids.iter().map(ToString::to_string).collect(),
             radiometry: request.radiometry.to_string(),
@@ -253,6 +254,7 @@ mod tests {
             datetime: "2021-01-01/2022-01-01".to_owned(),
             mask: Some(v1::SclMask { scl: vec![9, 3, 3], dilate: 60.0 }),
             min_valid: Some(0.25),
+            reduce: 3,
             filters: vec![v1::Filter {
                 property: "platform".to_owned(),
                 op: "in".to_owned(),
@@ -271,6 +273,15 @@ mod tests {
         assert_eq!(normal, v1::CubeRequest::from(&again));
         assert_eq!(normal.bands, ["B08_10m", "SCL_20m"]);
         assert_eq!(normal.collection, "sentinel-2-l2a");
+        assert_eq!((request.reduce, normal.reduce), (3, 3));
+    }
+
+    #[test]
+    fn full_resolution_is_the_default_and_not_written() {
+        let request = v1::CubeRequest { reduce: 0, ..wire() };
+        let json = crate::encode_request_json(&request).unwrap();
+        assert!(!json.contains("reduce"), "{json}");
+        assert_eq!(sentinel2::CubeRequest::try_from(&request).unwrap().reduce, 0);
     }
 
     #[test]
@@ -306,6 +317,8 @@ mod tests {
             |r| r.align = "30m".to_owned(),
             |r| r.radiometry = "dn".to_owned(),
             |r| r.group_by = "week".to_owned(),
+            |r| r.reduce = 5,
+            |r| r.reduce = 256,
             |r| r.mask = Some(v1::SclMask { scl: vec![12], dilate: 0.0 }),
             |r| r.filters = vec![v1::Filter::default()],
         ] {

@@ -82,6 +82,7 @@ class Client:
         *,
         collection: str = "sentinel-2-l2a",
         align: str | None = None,
+        reduce: int | None = None,
         cloud_cover: float | None = None,
         product_ids: Iterable[str] | None = None,
         radiometry: str | None = None,
@@ -105,6 +106,8 @@ class Client:
             collection: ``"sentinel-2-l2a"`` or ``"sentinel-2-l1c"``.
             align: ``"centre"`` (default: pixels whose centre lies in the bounds), ``"20m"`` or
                 ``"60m"`` (bounds rounded outward so that the grids nest).
+            reduce: pixels 2, 4, 8 or 16 times as large, by 1 to 4; 0 (default) is full resolution.
+                Reflectance is smoothed, classes and masks are every 2nd, 4th, ... pixel.
             cloud_cover: largest cloud cover of a time step in percent.
             product_ids: only these products.
             radiometry: ``"raw"`` (default), ``"harmonised"`` or ``"reflectance"``.
@@ -131,6 +134,7 @@ class Client:
             crs=crs,
             collection=collection,
             align=align,
+            reduce=reduce,
             cloud_cover=cloud_cover,
             product_ids=product_ids,
             radiometry=radiometry,
@@ -276,6 +280,7 @@ def _arguments(tile: str, given: dict[str, Any]) -> bytes:
         "crs": None,
         "collection": "sentinel-2-l2a",
         "align": None,
+        "reduce": None,
         "cloud_cover": None,
         "product_ids": None,
         "radiometry": None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -27,6 +28,7 @@ def encode(
     crs: str | int | None,
     collection: str,
     align: str | None,
+    reduce: int | None,
     cloud_cover: float | None,
     product_ids: Iterable[str] | None,
     radiometry: str | None,
@@ -61,6 +63,7 @@ def encode(
         "minValid": min_valid,
         "groupBy": group_by,
         "align": align,
+        "reduce": None if reduce is None else operator.index(reduce),
         "radiometry": radiometry,
         "onError": on_error,
         "maxMessageBytes": max_message_bytes,

@@ -39,6 +39,10 @@ pub(crate) struct RequestArgs {
     #[arg(long, default_value = "centre", value_name = "HOW")]
     pub(crate) align: String,
 
+    /// Reduced resolution: pixels 2, 4, 8 or 16 times as large (1 to 4); 0 is full resolution
+    #[arg(long, default_value_t = 0, value_name = "LEVEL")]
+    pub(crate) reduce: u32,
+
     /// Largest cloud cover of a time step, percent
     #[arg(long, value_name = "MAX")]
     pub(crate) cloud_cover: Option<f64>,

@@ -61,7 +61,8 @@ pub struct CubeRequest {
     #[prost(string, tag = "6")]
     pub crs: ::prost::alloc::string::String,
     /// "centre" (default: pixels whose centre lies in the bounds), "20m" or "60m" (bounds rounded
-    /// outward to that lattice, so that the grids of all resolutions nest).
+    /// outward to that lattice, so that the grids of all resolutions nest). With reduce, the lattice is
+    /// 2^reduce times as wide.
     #[prost(string, tag = "7")]
     pub align: ::prost::alloc::string::String,
     /// Largest cloud cover of a time step, percent. Absent: no limit.
@@ -95,6 +96,13 @@ pub struct CubeRequest {
     /// All of them must hold. A time step whose value is unknown does not fulfil a condition.
     #[prost(message, repeated, tag = "16")]
     pub filters: ::prost::alloc::vec::Vec<Filter>,
+    /// Level of reduced resolution, 0 (default: full) to 4. Pixels are 2^reduce times as large; sample i
+    /// is centred at the centre of pixel i * 2^reduce of the full grid. Reflectance, aerosol, water
+    /// vapour and colour images are the low-pass of the image's wavelet; classes, probabilities,
+    /// footprints and quality masks are the full pixels at these places. Bounds hold a sample if they
+    /// hold its centre.
+    #[prost(uint32, tag = "17")]
+    pub reduce: u32,
 }
 /// A product that is not in the cube, and why.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -337,6 +337,9 @@ impl serde::Serialize for CubeRequest {
         if !self.filters.is_empty() {
             len += 1;
         }
+        if self.reduce != 0 {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("cubeflight.v1.CubeRequest", len)?;
         if !self.collection.is_empty() {
             struct_ser.serialize_field("collection", &self.collection)?;
@@ -386,6 +389,9 @@ impl serde::Serialize for CubeRequest {
         if !self.filters.is_empty() {
             struct_ser.serialize_field("filters", &self.filters)?;
         }
+        if self.reduce != 0 {
+            struct_ser.serialize_field("reduce", &self.reduce)?;
+        }
         struct_ser.end()
     }
 }
@@ -418,6 +424,7 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
             "group_by",
             "groupBy",
             "filters",
+            "reduce",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -438,6 +445,7 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
             MinValid,
             GroupBy,
             Filters,
+            Reduce,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -475,6 +483,7 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
                             "minValid" | "min_valid" => Ok(GeneratedField::MinValid),
                             "groupBy" | "group_by" => Ok(GeneratedField::GroupBy),
                             "filters" => Ok(GeneratedField::Filters),
+                            "reduce" => Ok(GeneratedField::Reduce),
                             _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
                         }
                     }
@@ -510,6 +519,7 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
                 let mut min_valid__ = None;
                 let mut group_by__ = None;
                 let mut filters__ = None;
+                let mut reduce__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::Collection => {
@@ -614,6 +624,14 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
                             }
                             filters__ = Some(map_.next_value()?);
                         }
+                        GeneratedField::Reduce => {
+                            if reduce__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("reduce"));
+                            }
+                            reduce__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
                     }
                 }
                 Ok(CubeRequest {
@@ -633,6 +651,7 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
                     min_valid: min_valid__,
                     group_by: group_by__.unwrap_or_default(),
                     filters: filters__.unwrap_or_default(),
+                    reduce: reduce__.unwrap_or_default(),
                 })
             }
         }
