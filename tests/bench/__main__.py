@@ -43,7 +43,7 @@ def arguments() -> argparse.Namespace:
     names = tuple(BY_NAME)
     parser.add_argument("--binary", type=Path, required=True, help="a release build of cubeflight")
     parser.add_argument("--steps", type=int, help="at most so many dates in a case")
-    parser.add_argument("--repeats", type=int, help="at most so many rounds in a case")
+    parser.add_argument("--repeats", type=int, help="so many rounds in all profiles")
     parser.add_argument("--cases", type=lambda t: listed(t, names), default=names)
     parser.add_argument("--profiles", type=lambda t: listed(t, PROFILES), default=PROFILES)
     parser.add_argument("--peers", type=lambda t: listed(t, CONTESTANTS), default=CONTESTANTS)

@@ -177,8 +177,8 @@ def _how(results: dict[str, Any]) -> Iterator[str]:
     bits = ", ".join(f"{name} {value}" for name, value in archive["bits_per_pixel"].items())
     texts = (
         f"""**Archive**: made by `cubeflight archive`, coded as ESA codes it, tile 33TVN, all of it
-        full of data. Dates that differ: {archive["distinct"]}; they recur in turn under the names of
-        {archive["dates"]} products, which no reader knows. Of the first: {sizes}. Bits a pixel:
+        full of data. Dates that differ: {archive["distinct"]}; they recur in turn under the names
+        of {archive["dates"]} products, which no reader knows. Of the first: {sizes}. Bits a pixel:
         {bits}.""",
         """**Store**: `cubeflight s3`, a process of its own whose CPU counts for nobody, though it
         takes its share of the machine. `local` has no limits; `cdse`: 60 ms, 20 MB/s a connection,
