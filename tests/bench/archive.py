@@ -23,6 +23,7 @@ from .places import SEED, TILE, datatake
 # Raised when archives that were made before are no longer what is made now.
 FORMAT = 1
 BANDS = "B08,B11,B09,SCL"
+STAMP = "complete.json"
 # Dates behind those of the cases, for what is done before measuring.
 WARM = 2
 
@@ -65,47 +66,72 @@ def cache() -> Path:
     return Path(base) / "cubeflight" / "bench"
 
 
-def made(binary: Path, steps: int, distinct: int) -> Archive:
-    """The archive of so many dates, of which so many differ; made if it is not there."""
+def year(binary: Path, steps: int, distinct: int) -> Archive:
+    """Whole images of so many dates, of which so many differ; made if they are not there."""
     root = cache() / f"archive-{FORMAT}-{steps}-{distinct}"
-    stamp = root / "complete.json"
-    if not stamp.is_file():
-        _make(binary, root, steps + WARM, distinct)
-    facts = json.loads(stamp.read_text())
+    if not (root / STAMP).is_file():
+        _make_year(binary, root, steps + WARM, distinct)
+    return _read(root)
+
+
+def edge(binary: Path, steps: int) -> Archive:
+    """Dates that the edge of the swath goes through, with data only around the seed's box."""
+    root = cache() / f"edge-{FORMAT}-{steps}"
+    if not (root / STAMP).is_file():
+        _empty(root)
+        print(f"making the archive {root}", flush=True)
+        bounds = ("--bounds", ",".join(map(str, SEED)), "--swath-edges", str(steps + WARM))
+        report = _cubeflight_archive(binary, root, steps + WARM, bounds)
+        _inject(binary, root)
+        _complete(root, report, steps + WARM)
+    return _read(root)
+
+
+def _read(root: Path) -> Archive:
+    facts = json.loads((root / STAMP).read_text())
     return Archive(root, sorted(facts["keys"], key=datatake), facts["keys"], facts["facts"])
 
 
-def _make(binary: Path, root: Path, steps: int, distinct: int) -> None:
+def _complete(root: Path, report: dict, distinct: int) -> None:
+    """Writes down what the archive holds: the last that is done, so that one that was broken off is
+    made again."""
+    products = sorted((root / "eodata").rglob("*.SAFE"), key=lambda safe: datatake(safe.stem))
+    images = {safe.stem: _images(safe) for safe in products}
+    keys = {
+        product: {asset: str(path.relative_to(root / "eodata")) for asset, path in found.items()}
+        for product, found in images.items()
+    }
+    filled = report["filled"]
+    facts = {
+        "dates": len(products),
+        "distinct": distinct,
+        "bits_per_pixel": {name: round(filled[name]["bits_per_pixel"], 2) for name in filled},
+        "bytes": {name: p.stat().st_size for name, p in images[products[0].stem].items()},
+    }
+    (root / STAMP).write_text(json.dumps({"keys": keys, "facts": facts}))
+
+
+def _empty(root: Path) -> None:
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
+
+
+def _make_year(binary: Path, root: Path, steps: int, distinct: int) -> None:
+    _empty(root)
     print(f"making the archive {root}: {distinct} whole dates, some minutes", flush=True)
     whole = root / "whole"
     report = _cubeflight_archive(binary, whole, distinct, ())
     # Products, items and metadata of all dates; their own images are replaced below.
     frame = ("--bounds", ",".join(map(str, (SEED[0], SEED[1], SEED[0] + 60, SEED[1] + 60))))
     _cubeflight_archive(binary, root, steps, frame)
-    images = [_images(whole / "eodata", prefix) for prefix in _prefixes(report)]
-    keys: dict[str, dict[str, str]] = {}
-    for number, safe in enumerate(sorted((root / "eodata").rglob("*.SAFE"), key=_start)):
-        found = _images(root / "eodata", safe.relative_to(root / "eodata"))
-        keys[safe.stem] = {
-            asset: str(path.relative_to(root / "eodata")) for asset, path in found.items()
-        }
-        for asset, path in found.items():
+    sources = [_images(whole / "eodata" / one["prefix"]) for one in report["product_list"]]
+    for number, safe in enumerate(sorted((root / "eodata").rglob("*.SAFE"))):
+        for asset, path in _images(safe).items():
             path.unlink()
-            path.hardlink_to(images[number % distinct][asset])
+            path.hardlink_to(sources[number % distinct][asset])
     _inject(binary, root)
-    sizes = {asset: path.stat().st_size for asset, path in images[0].items()}
     shutil.rmtree(whole)
-    facts = {
-        "dates": steps,
-        "distinct": distinct,
-        "bits_per_pixel": {
-            asset: round(filled["bits_per_pixel"], 2) for asset, filled in report["filled"].items()
-        },
-        "bytes": sizes,
-    }
-    (root / "complete.json").write_text(json.dumps({"keys": keys, "facts": facts}))
+    _complete(root, report, distinct)
 
 
 def _cubeflight_archive(binary: Path, out: Path, steps: int, more: tuple[str, ...]) -> dict:
@@ -117,16 +143,9 @@ def _cubeflight_archive(binary: Path, out: Path, steps: int, more: tuple[str, ..
     return json.loads(done.stdout)
 
 
-def _prefixes(report: dict) -> list[str]:
-    return [product["prefix"] for product in report["product_list"]]
-
-
-def _start(safe: Path) -> str:
-    return datatake(safe.stem)
-
-
-def _images(bucket: Path, prefix: str | Path) -> dict[str, Path]:
-    return {"_".join(path.stem.split("_")[-2:]): path for path in (bucket / prefix).rglob("*.jp2")}
+def _images(safe: Path) -> dict[str, Path]:
+    """Of a product, by asset."""
+    return {"_".join(path.stem.split("_")[-2:]): path for path in safe.rglob("*.jp2")}
 
 
 def _inject(binary: Path, root: Path) -> None:
@@ -145,8 +164,8 @@ def _inject(binary: Path, root: Path) -> None:
             pairs.append((path, target))
 
     def inject(pair: tuple[Path, Path]) -> None:
-        command = [binary, "tlm", "inject", pair[0], "--out", pair[1]]
-        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+        command = [str(binary), "tlm", "inject", str(pair[0]), "--out", str(pair[1])]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"no TLM in {pair[0]}:\n{done.stderr}")
 

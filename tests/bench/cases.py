@@ -31,6 +31,7 @@ class Case:
         steps: dates.
         contestants: who takes part.
         repeats: rounds by profile; profiles that are not there are left out.
+        archive: what is read: `year` or `edge`.
         reduce: the resolution is 2**reduce times coarser.
         flags: of the server.
         repeat: the same is read twice by one server, and the second time is measured.
@@ -46,6 +47,7 @@ class Case:
     steps: int
     contestants: tuple[str, ...]
     repeats: dict[str, int]
+    archive: str = "year"
     reduce: int = 0
     flags: tuple[str, ...] = ()
     repeat: bool = False
@@ -143,6 +145,7 @@ CASES = (
         (GDAL_TLM, GDAL, OURS),
         {"local": 1, "cdse": 3},
         reduce=4,
+        note="Neither the seed's way nor odc-stac gives these pixels.",
         needs=("plan --reduce",),
     ),
     Case(
@@ -162,6 +165,16 @@ CASES = (
         PEER_STEPS,
         CONTESTANTS,
         {"local": 2},
+    ),
+    Case(
+        "edge",
+        "Mostly nodata: 40 km around the box, data in 4 of 25 JP2 tiles, cut by the swath's edge",
+        ("B08_10m",),
+        ((430000, 5195000, 470000, 5235000),),
+        PEER_STEPS,
+        (SEED_WAY, GDAL_TLM, OURS),
+        {"local": 2},
+        archive="edge",
     ),
     Case(
         "again-bytes",

@@ -17,40 +17,50 @@ from .archive import Archive, fingerprint
 from .cases import CONTESTANTS, OURS, SLOW, Case
 from .figures import same_pixels, traffic
 from .places import ASSETS, SEED, SIDE, TILE, WHOLE, datatake, reduced, window
-from .processes import KEY, SECRET, contestant, keys, peak_memory, server, store
+from .processes import KEY, SECRET, contestant, environment, keys, server, store
 
 # Until a burst that was begun is whole again, seconds: 2,000 requests a minute give 100 in 3 s.
 SETTLE = {"local": 0.0, "cdse": 3.0, "wan": 0.0}
 PURE = "pure decode"
 
 
-class Bench:
-    """The archive, its index by the binary under test, and a scratch folder."""
+class Indexed:
+    """An archive, its index by the binary under test, and the index as a table of the peer."""
 
     def __init__(self, binary: Path, archive: Archive, scratch: Path) -> None:
-        self.binary, self.archive, self.scratch = binary, archive, scratch
-        self.index = archive.root.parent / f"index-{archive.root.name}-{fingerprint(binary)}"
-        self.table = self.index / "peer.parquet"
+        self.archive = archive
+        folder = archive.root.parent / f"index-{archive.root.name}-{fingerprint(binary)}"
+        self.index, self.table = folder / "tlm", folder / "peer.parquet"
         if not self.table.is_file():
-            self._make_index()
+            self._make(binary, scratch)
 
-    def _make_index(self) -> None:
+    def _make(self, binary: Path, scratch: Path) -> None:
         print(f"indexing the archive: {self.index}", flush=True)
-        with store(self.binary, self.archive.root, "local", self.scratch) as to:
-            self._run(
-                "index", "--store", "s3://eodata", "--index", self.index / "tlm", "--detail", "plt",
+        with store(binary, self.archive.root, "local", scratch) as to:
+            run(
+                binary, "index", "--store", "s3://eodata", "--index", self.index, "--detail", "plt",
                 "--max-connections", "64", extra=keys(to.endpoint),
             )  # fmt: skip
-        export = ("tlm", "export", "--index", self.index / "tlm", "--tile", TILE)
-        self._run(*export, "--peer", self.table)
+        export = ("tlm", "export", "--index", self.index, "--tile", TILE)
+        run(binary, *export, "--peer", self.table)
 
-    def _run(self, *arguments: str | Path, extra: dict[str, str] | None = None) -> None:
-        command = [str(self.binary), *map(str, arguments)]
-        done = subprocess.run(
-            command, env=os.environ | (extra or {}), capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise RuntimeError(f"{shlex.join(command)} failed:\n{done.stderr}")
+
+def run(binary: Path, *arguments: str | Path, extra: dict[str, str] | None = None) -> None:
+    """Runs the program to its end, which must be a good one."""
+    command = [str(binary), *map(str, arguments)]
+    done = subprocess.run(
+        command, env=environment(extra), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{shlex.join(command)} failed:\n{done.stderr}")
+
+
+class Bench:
+    """The binary under test, what it reads, and a scratch folder."""
+
+    def __init__(self, binary: Path, archives: dict[str, Archive], scratch: Path) -> None:
+        self.binary, self.scratch = binary, scratch
+        self.of = {name: Indexed(binary, found, scratch) for name, found in archives.items()}
 
     def missing(self, case: Case) -> list[str]:
         """Options that a case needs and the binary does not have."""
@@ -66,8 +76,8 @@ class Bench:
 
     def job(self, case: Case, name: str, profile: str) -> dict[str, Any]:
         """What a contestant is told, but for the addresses of servers."""
-        products = self.archive.measured(case.steps)
-        warm = self.archive.warm()
+        archive = self.of[case.archive].archive
+        products, warm = archive.measured(case.steps), archive.warm()
         return {
             "contestant": name,
             "tile": TILE,
@@ -79,19 +89,19 @@ class Bench:
             "dates": f"{datatake(products[0])}/{datatake(products[-1])}",
             "warm_dates": f"{datatake(warm[0])}/{datatake(warm[-1])}",
             "warm_area": SEED,
-            "keys": self._keys(case, products),
-            "warm": self._keys(case, warm),
-            "items": [str(self.archive.item(product)) for product in products],
-            "table": str(self.table),
+            "keys": self._keys(case, archive, products),
+            "warm": self._keys(case, archive, warm),
+            "items": [str(archive.item(product)) for product in products],
+            "table": str(self.of[case.archive].table),
             "settle": SETTLE[profile],
             "key": KEY,
             "secret": SECRET,
             **settings.of(name, case, profile),
         }
 
-    def _keys(self, case: Case, products: Sequence[str]) -> dict[str, list[str]]:
-        keys_of = self.archive.keys
-        return {asset: [keys_of[p][asset] for p in products] for asset in case.assets}
+    @staticmethod
+    def _keys(case: Case, archive: Archive, products: Sequence[str]) -> dict[str, list[str]]:
+        return {asset: [archive.keys[p][asset] for p in products] for asset in case.assets}
 
     @staticmethod
     def _column(case: Case, asset: str) -> dict[str, Any]:
@@ -102,19 +112,19 @@ class Bench:
     def run(self, case: Case, name: str, profile: str, number: int) -> dict[str, Any]:
         """A run with a store, and where it is ours a server, of its own."""
         job = self.job(case, name, profile)
+        files = self.of[case.archive]
         with ExitStack() as stack:
-            to = stack.enter_context(store(self.binary, self.archive.root, profile, self.scratch))
+            root = files.archive.root
+            to = stack.enter_context(store(self.binary, root, profile, self.scratch))
             job["endpoint"] = to.endpoint
             job["environment"] |= settings.endpoint(name, to.endpoint)
             if name == OURS:
                 flags = settings.server_flags(case, profile)
                 pid, address = stack.enter_context(
-                    server(self.binary, to.endpoint, self.index / "tlm", flags, self.scratch)
+                    server(self.binary, to.endpoint, files.index, flags, self.scratch)
                 )
                 job |= {"server": address, "server_pid": pid}
             report = contestant(job, self.scratch)
-            if name == OURS:
-                report["server_memory"] = peak_memory(pid)
         seen = traffic(to.log.read_text().splitlines(), report["began"], report["ended"])
         return {
             "case": case.name,
@@ -125,6 +135,8 @@ class Bench:
             "refused": seen.refused,
             "bytes": seen.bytes,
             **report,
+            # together, where there is a server
+            "memory": report["peak_memory"] + report.get("server_memory", 0),
         }
 
     def pure(self, case: Case, number: int) -> dict[str, Any] | None:
@@ -141,7 +153,7 @@ class Bench:
 def pure_decode(bench: Bench, case: Case, number: int, command: Sequence[str]) -> dict[str, Any]:
     """Runs the program of the pure decode."""
     job = bench.job(case, OURS, "local")
-    bucket = bench.archive.root / "eodata"
+    bucket = bench.of[case.archive].archive.root / "eodata"
     job["files"] = {
         asset: [str(bucket / key) for key in found] for asset, found in job["keys"].items()
     }

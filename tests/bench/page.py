@@ -91,6 +91,10 @@ def _head(results: dict[str, Any]) -> Iterator[str]:
         f"{about['cores']} cores of {about['cpu']}, {about['memory_gib']} GiB, {about['system']}; "
         f"{results['date']}; {results['minutes']:.0f} minutes."
     )
+    if results["load"] > about["cores"] / 2:
+        yield ""
+        load = f"load {results['load']:.1f} at the start"
+        yield f"**The machine was busy with other things: {load}.**"
     if results["quick"]:
         yield ""
         yield "**A smoke run with few dates and rounds: the figures say nothing.**"
@@ -134,8 +138,9 @@ def _case(case: Case, runs: Runs, results: dict[str, Any], drawn: bool) -> Itera
     if drawn:
         yield f"![{case.title}](benchmarks/{case.name}.svg)"
         yield ""
-    yield "| profile | | rounds | wall s | CPU s | requests | refused | MB | our wall | our CPU |"
-    yield "|---|---|---|---|---|---|---|---|---|---|"
+    names = "rounds | wall s | CPU s | requests | refused | MB | memory MB | our wall | our CPU"
+    yield f"| profile | | {names} |"
+    yield "|---" * 11 + "|"
     for profile in PROFILES:
         for name in (*CONTESTANTS, PURE):
             if (case.name, profile, name) in found:
@@ -166,6 +171,7 @@ def _row(case: str, profile: str, name: str, runs: Runs) -> str:
         f"{middle['requests']:.0f}",
         f"{middle.get('refused', 0):.0f}",
         f"{middle['bytes'] / 1e6:.1f}",
+        f"{middle['memory'] / 1e6:.0f}" if "memory" in middle else "",
         *shares,
     ]
     return f"| {' | '.join(cells)} |"
@@ -193,6 +199,8 @@ def _how(results: dict[str, Any]) -> Iterator[str]:
         (`/proc/PID/stat`) during the work.""",
         """**Requests and bytes** are those in the store's log that came in during the work;
         `refused` are those that were answered by 403 or 429, and asked again.""",
+        """**Memory** is the most that was resident, of client and server together, with what
+        the programs hold before the work.""",
         "**Rounds**: medians, in brackets the smallest and the largest.",
     )
     yield "## How it is measured"

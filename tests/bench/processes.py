@@ -100,18 +100,6 @@ def server(
         yield process.pid, url
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time of all threads of a process so far (proc(5), fields 14 and 15)."""
-    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def peak_memory(pid: int) -> int:
-    """The most memory that a process had resident, bytes."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    return int(found.group(1)) * 1024 if found else 0
-
-
 def contestant(job: dict[str, Any], scratch: Path, timeout: float = 1800) -> dict[str, Any]:
     """Runs a contestant as a fresh process: what it reports, and its whole CPU seconds and peak
     memory by wait4."""
