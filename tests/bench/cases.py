@@ -177,6 +177,17 @@ CASES = (
         archive="edge",
     ),
     Case(
+        "nodata",
+        "Nodata alone: 40 km beside it, 25 JP2 tiles a date",
+        ("B08_10m",),
+        ((405000, 5250000, 445000, 5290000),),
+        PEER_STEPS,
+        (SEED_WAY, GDAL_TLM, OURS),
+        {"local": 2},
+        archive="edge",
+        note="What is left is mostly what it takes to hand over the zeros.",
+    ),
+    Case(
         "again-bytes",
         "The year again, its bytes in the server's memory",
         CUBE,
