@@ -72,6 +72,35 @@ test-long: build $(VENV_STAMP) ## What takes long (very large files, 90 time ste
 	$(CARGO) test --locked --workspace -- --ignored --test-threads=1
 	CUBEFLIGHT_BIN="$(BINARY)" $(VENV_PYTHON) -m pytest tests -m long
 
+# The benchmark has an environment of its own, with the peers in it, and keeps its archive outside the
+# clone (BENCH_DIR, else the user's cache). BENCH_BINARY: a release build to be measured instead.
+BENCH_VENV := $(or $(BENCH_DIR),$(TOOLS)/bench)/venv
+BENCH_PYTHON := $(BENCH_VENV)/bin/python
+BENCH_STAMP := $(BENCH_VENV)/.complete
+BENCH_BINARY ?= $(abspath $(TARGET))/release/cubeflight
+BENCH_ARGS ?=
+BENCH = PYTHONPATH=tests $(BENCH_PYTHON) -m bench --binary "$(BENCH_BINARY)"
+
+$(BENCH_STAMP): tests/bench/requirements.txt
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_PYTHON) -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+		-r tests/bench/requirements.txt
+	touch $@
+
+.PHONY: bench-binary
+bench-binary:
+ifeq ($(origin BENCH_BINARY),file)
+	$(CARGO) build --release --locked -p cubeflight
+endif
+
+.PHONY: bench
+bench: bench-binary $(BENCH_STAMP) ## Benchmark beside the peers; writes docs/benchmarks.md
+	$(BENCH) $(BENCH_ARGS)
+
+.PHONY: bench-quick
+bench-quick: bench-binary $(BENCH_STAMP) ## The same with few dates, to see that it works
+	$(BENCH) --quick $(BENCH_ARGS)
+
 .PHONY: fmt
 fmt: ## Format the sources
 	$(CARGO) fmt --all

@@ -1,0 +1,54 @@
+"""cubeflight: the Python client, of a server that is a process of its own."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import cubeflight
+
+from ..places import ASSETS
+from .common import Cube, run
+
+
+def search(client: cubeflight.Client, job: dict, area: list[float] | None, dates: str) -> Cube:
+    """One area."""
+    more = {"reduce": job["reduce"]} if job["reduce"] else {}
+    found = client.search(
+        job["tile"], datetime=dates, bands=list(job["columns"]), bounds=area, **more
+    )
+    if found.errors or found.missing:
+        raise RuntimeError(f"not read: {found.errors} {found.missing}")
+    return {asset: [found.datatree[ASSETS[asset][2]].values] for asset in job["columns"]}
+
+
+def search_many(client: cubeflight.Client, job: dict, dates: str) -> Cube:
+    """Many areas: a request for each, side by side."""
+    with ThreadPoolExecutor(len(job["areas"])) as pool:
+        cubes = list(pool.map(lambda area: search(client, job, area, dates), job["areas"]))
+    return {asset: [cube[asset][0] for cube in cubes] for asset in job["columns"]}
+
+
+def read(client: cubeflight.Client, job: dict, dates: str) -> Cube:
+    """All areas."""
+    if len(job["areas"]) == 1:
+        return search(client, job, job["areas"][0], dates)
+    return search_many(client, job, dates)
+
+
+def prepare(job: dict) -> cubeflight.Client:
+    """Connects; reads dates that are not measured, by which the server gets to know its store.
+    Where the repeat is what is measured, the job itself is read once."""
+    client = cubeflight.connect(job["server"])
+    search(client, job, job["warm_area"], job["warm_dates"])
+    if job["repeat"]:
+        read(client, job, job["dates"])
+    return client
+
+
+def work(job: dict, client: cubeflight.Client) -> Cube:
+    """The cube."""
+    return read(client, job, job["dates"])
+
+
+if __name__ == "__main__":
+    run(prepare, work)
