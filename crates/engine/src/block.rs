@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cubeflight_plan::{Column, Fault, Layout, SCL};
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::Notify;
 
+use crate::memory::HeldBytes;
 use crate::validity::Validity;
 use crate::{Error, Pixels, Result};
 
@@ -29,7 +30,7 @@ pub struct Block {
     /// The step has too few valid pixels: this block stands for all of it and holds only fill.
     pub skipped: bool,
     /// Bytes of the look-ahead that this block holds until it is dropped.
-    _held: Option<OwnedSemaphorePermit>,
+    _held: Option<HeldBytes>,
 }
 
 /// What is known of a step before its first row-block.
@@ -58,7 +59,7 @@ pub(crate) struct OpenBlock {
     troubles: Mutex<Troubles>,
     /// Why the block cannot be given at all.
     end: Mutex<Option<Error>>,
-    held: Mutex<Option<OwnedSemaphorePermit>>,
+    held: Mutex<Option<HeldBytes>>,
     finished: Notify,
 }
 
@@ -75,7 +76,7 @@ impl OpenBlock {
         state: StepState,
         block: u16,
         jobs: usize,
-        held: OwnedSemaphorePermit,
+        held: HeldBytes,
     ) -> Self {
         Self {
             state,

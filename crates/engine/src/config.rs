@@ -10,11 +10,15 @@ pub struct EngineConfig {
     pub threads: usize,
     /// What decodes JP2 tiles.
     pub decoder: DecoderChoice,
-    /// Decoded bytes that one stream may hold before the client has read them.
+    /// Decoded bytes that one stream may hold before the client has read them, as far as they are
+    /// free.
     pub look_ahead_bytes: u64,
-    /// Decoded bytes that one stream may need at the very least; requests above are refused.
+    /// Decoded bytes that all streams hold together; requests that need more are refused.
     pub max_working_set_bytes: u64,
-    /// Memory of one decoder job in bytes: 4 bytes a sample. Threads times this is the bound.
+    /// Bytes that were fetched and not decoded yet, of all streams together.
+    pub max_fetched_bytes: u64,
+    /// Memory of one decoder job in bytes; a larger area of a tile is decoded in strips. Threads
+    /// times this is the bound.
     pub max_decode_bytes: u64,
     /// Requests that one stream has in flight.
     pub reads_per_stream: usize,
@@ -28,6 +32,26 @@ pub struct EngineConfig {
     pub max_whole_read: Option<u64>,
 }
 
+impl EngineConfig {
+    /// Divides memory among what holds it: half for decoded row-blocks, a quarter for fetched bytes,
+    /// a quarter for the decoders.
+    #[must_use]
+    pub fn with_memory(self, bytes: u64) -> Self {
+        let threads = match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            threads => threads,
+        };
+        let (half, quarter) = (bytes / 2, bytes / 4);
+        Self {
+            look_ahead_bytes: self.look_ahead_bytes.min(quarter),
+            max_working_set_bytes: half,
+            max_fetched_bytes: quarter,
+            max_decode_bytes: quarter / threads as u64,
+            ..self
+        }
+    }
+}
+
 impl Default for EngineConfig {
     fn default() -> Self {
         Self {
@@ -35,6 +59,7 @@ impl Default for EngineConfig {
             decoder: DecoderChoice::Auto,
             look_ahead_bytes: 128 * 1024 * 1024,
             max_working_set_bytes: 1024 * 1024 * 1024,
+            max_fetched_bytes: 512 * 1024 * 1024,
             max_decode_bytes: 512 * 1024 * 1024,
             reads_per_stream: 8,
             steps_ahead: 4,

@@ -109,7 +109,27 @@ impl TileJob {
         Ok(())
     }
 
+    /// Decodes an area at once or, where that takes too much memory, in strips.
     fn decode_area(
+        &self,
+        column: &Column,
+        input: &TileInput<'_>,
+        area: &TileArea,
+    ) -> cubeflight_jp2::Result<()> {
+        match self.decode_strip(column, input, area) {
+            Err(cubeflight_jp2::Error::Memory { .. }) if area.samples.height > 1 => {}
+            outcome => return outcome,
+        }
+        let Window { x, y, width, height } = area.samples;
+        let half = height / 2;
+        for (y, height) in [(y, half), (y + half, height - half)] {
+            let samples = Window { x, y, width, height };
+            self.decode_area(column, input, &TileArea { samples, ..area.clone() })?;
+        }
+        Ok(())
+    }
+
+    fn decode_strip(
         &self,
         column: &Column,
         input: &TileInput<'_>,

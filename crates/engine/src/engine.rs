@@ -9,6 +9,7 @@ use cubeflight_plan::CostModel;
 use cubeflight_storage::Root;
 
 use crate::learned::Learned;
+use crate::memory::Memory;
 use crate::queue::Queue;
 use crate::{EngineConfig, Error, Result};
 
@@ -21,6 +22,7 @@ pub struct Engine {
     pub(crate) metadata: MetadataSource,
     pub(crate) queue: Queue,
     pub(crate) decoder: Arc<dyn TileDecoder>,
+    pub(crate) memory: Memory,
     pub(crate) config: Arc<EngineConfig>,
     pub(crate) learned: Arc<Learned>,
 }
@@ -45,10 +47,10 @@ impl Engine {
             .build()
             .map_err(|error| Error::Pool { reason: error.to_string() })?;
         let learned = Arc::new(Learned::new(&index, config.write_back));
-        let decoder = config.decoder.decoder();
+        let (decoder, memory) = (config.decoder.decoder(), Memory::new(&config));
         let (queue, config) = (Queue::new(Arc::new(pool)), Arc::new(config));
         let metadata = MetadataSource::new();
-        Ok(Self { archive, index, catalog, metadata, queue, decoder, config, learned })
+        Ok(Self { archive, index, catalog, metadata, queue, decoder, memory, config, learned })
     }
 
     /// Writes into the index what streams have learnt of files without record and what is not

@@ -310,6 +310,9 @@ impl AssetTask {
         fresh: bool,
     ) -> Result<(), Trouble> {
         let header = self.header(context).await?;
+        // until all tiles are decoded
+        let bytes = group.ranges.iter().map(|range| range.end - range.start).sum();
+        let _fetched = context.engine.memory.fetch(bytes).await.map_err(ended)?;
         let reads = group.ranges.iter().map(|range| self.get(context, range.clone()));
         let bodies: Vec<Bytes> = try_join_all(reads).await?;
 
@@ -412,6 +415,11 @@ fn column_of(context: &Context, column: usize) -> Result<&Column, Trouble> {
         code: "CF-ENG-002",
         message: "plan and layout have different columns".to_owned(),
     })
+}
+
+/// The engine is going away.
+fn ended(error: Error) -> Trouble {
+    permanent("CF-ENG-002", &error)
 }
 
 pub(crate) fn permanent(code: &'static str, error: &dyn std::fmt::Display) -> Trouble {

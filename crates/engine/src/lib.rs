@@ -16,6 +16,7 @@ mod index_catalog;
 mod learned;
 mod locate;
 mod mask;
+mod memory;
 mod pixels;
 mod queue;
 mod resolve;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use cubeflight_plan::{Column, Fault, Layout, PlannedMask, PlannedPart, PlannedSource, SCL};
 use cubeflight_sentinel2::{OnError, Resolution, Window};
 use futures::{TryStreamExt, stream};
-use tokio::sync::Semaphore;
 
 use crate::block::{OpenBlock, StepState};
 use crate::error::fault_code;
 use crate::fetch::{AssetTask, Context, Place};
 use crate::queue::Gone;
+use crate::memory::HeldBytes;
 use crate::run::judge;
 use crate::validity::{PartPixels, Validity};
 use crate::{Block, Error, Pixels, Result};
@@ -161,9 +161,8 @@ async fn read_images<'a>(
             }
         }
     }
-    // Nobody waits for this permit: what masks hold is bounded by how many are read at a time.
-    let held = Arc::new(Semaphore::new(1)).try_acquire_owned();
-    let held = held.map_err(|error| Error::Task { reason: error.to_string() })?;
+    // The stream has reserved what its masks hold.
+    let held = HeldBytes::none()?;
     let state = StepState { step, parts: 1, ..StepState::default() };
     let block = Arc::new(OpenBlock::new(&layout, state, 0, 0, held));
     for (column, fault) in faults {

@@ -28,6 +28,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::block::{Filling, OpenBlock, StepState};
 use crate::fetch::{AssetTask, Context, Place, Trouble};
 use crate::mask::{self, Masked};
+use crate::memory::{self, StreamMemory};
 use crate::{Block, Engine, Error, Result};
 
 /// Row-blocks that are open and waiting to be handed out: more than one step can have, because a
@@ -35,8 +36,6 @@ use crate::{Block, Engine, Error, Result};
 const OPEN_BLOCKS: usize = 65_536;
 /// Whose streams they are: all of one, as long as nobody tells who asks.
 const TENANT: &str = "";
-/// Unit in which the look-ahead counts bytes.
-const PERMIT_BYTES: u64 = 1024;
 
 /// What a stream has read so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -126,8 +125,8 @@ async fn supervise(
 ) {
     let (open_sender, open) = mpsc::channel(OPEN_BLOCKS);
     let producer = Producer {
-        look_ahead: Arc::new(Semaphore::new(0)),
-        granted: 0,
+        memory: context.engine.memory.stream(),
+        masks: 0,
         reads: Arc::new(Semaphore::new(context.engine.config.reads_per_stream.max(1))),
         tasks: JoinSet::new(),
         open: open_sender,
@@ -176,9 +175,9 @@ async fn hand_out(
 #[derive(Debug)]
 struct Producer {
     context: Arc<Context>,
-    look_ahead: Arc<Semaphore>,
-    /// Permits given to the look-ahead so far.
-    granted: u64,
+    memory: StreamMemory,
+    /// Bytes of the masks that are made at a time.
+    masks: u64,
     reads: Arc<Semaphore>,
     tasks: JoinSet<()>,
     open: mpsc::Sender<Opened>,
@@ -187,7 +186,10 @@ struct Producer {
 
 impl Producer {
     async fn walk(mut self, plan: Plan) {
-        let steps_ahead = self.steps_ahead(&plan);
+        let of_mask = plan.steps.iter().filter_map(|step| step.mask.as_ref()).map(mask::held_bytes);
+        let of_mask = of_mask.max().unwrap_or(0);
+        let steps_ahead = self.steps_ahead(of_mask);
+        self.masks = of_mask.saturating_mul(steps_ahead as u64 + 1);
         let mut steps = plan.steps.into_iter();
         let mut ahead = VecDeque::new();
         let mut unprepared = 0;
@@ -215,13 +217,11 @@ impl Producer {
     }
 
     /// Steps that are prepared before their turn: as many as configured, as long as what their
-    /// masks hold fits into the look-ahead.
-    fn steps_ahead(&self, plan: &Plan) -> usize {
+    /// masks hold, so many bytes each, fits into the look-ahead.
+    fn steps_ahead(&self, of_mask: u64) -> usize {
         let config = &self.context.engine.config;
-        let masks = plan.steps.iter().filter_map(|step| step.mask.as_ref());
-        let Some(held) = masks.map(mask::held_bytes).max() else { return config.steps_ahead };
-        let fits = usize::try_from(config.look_ahead_bytes / held.max(1)).unwrap_or(usize::MAX);
-        config.steps_ahead.min(fits)
+        let fits = config.look_ahead_bytes.checked_div(of_mask).unwrap_or(u64::MAX);
+        config.steps_ahead.min(usize::try_from(fits).unwrap_or(usize::MAX))
     }
 
     async fn step(&mut self, index: usize, prepared: AbortOnDropHandle<Prepared>) -> Result<()> {
@@ -237,7 +237,7 @@ impl Producer {
         }
         // Row-blocks complete in order when reads begin in the order of the first block they fill.
         reads.sort_by_key(|(asset, group)| (group.blocks().start, asset.place.column));
-        self.reserve(&layout, &reads)?;
+        self.reserve(&layout, &reads).await?;
 
         // A step that is skipped is one row-block, whatever its size.
         let blocks = if state.skipped { 1 } else { usize::from(layout.blocks) };
@@ -257,35 +257,26 @@ impl Producer {
         Ok(())
     }
 
-    /// Makes the look-ahead large enough for the blocks that are open at once whatever happens:
-    /// the reads of a step may each fill several blocks, and a block is complete only when all its
-    /// reads are done.
-    fn reserve(&mut self, layout: &Layout, reads: &[(Arc<AssetTask>, ReadGroup)]) -> Result<()> {
-        let config = &self.context.engine.config;
+    /// Makes room for the blocks that are open at once whatever happens: the reads of a step may
+    /// each fill several blocks, and a block is complete only when all its reads are done.
+    async fn reserve(
+        &mut self,
+        layout: &Layout,
+        reads: &[(Arc<AssetTask>, ReadGroup)],
+    ) -> Result<()> {
         let mut reach = 0;
         let mut most = 1;
         for (_, group) in reads {
             reach = reach.max(group.blocks().end);
             most = most.max(reach - group.blocks().start.min(reach));
         }
-        let needed = u64::from(most) * block_permits(layout) * PERMIT_BYTES;
-        if needed > config.max_working_set_bytes.max(config.look_ahead_bytes) {
-            let allowed = config.max_working_set_bytes;
-            return Err(Error::WorkingSet { needed, allowed });
-        }
-        let permits = needed.max(config.look_ahead_bytes).div_ceil(PERMIT_BYTES);
-        if permits > self.granted {
-            let more = usize::try_from(permits - self.granted).unwrap_or(Semaphore::MAX_PERMITS);
-            self.look_ahead.add_permits(more);
-            self.granted = permits;
-        }
-        Ok(())
+        let wished = self.context.engine.config.look_ahead_bytes;
+        let besides = self.masks.saturating_add(memory::in_messages(layout));
+        self.memory.reserve(layout, most, wished, besides).await
     }
 
     async fn open_block(&self, layout: &Layout, opened: &mut OpenStep) -> Result<()> {
-        let permits = u32::try_from(block_permits(layout)).unwrap_or(u32::MAX);
-        let held = Arc::clone(&self.look_ahead).acquire_many_owned(permits).await;
-        let held = held.map_err(|error| Error::Task { reason: error.to_string() })?;
+        let held = self.memory.block(layout).await?;
         let number = opened.blocks.len();
         let jobs = opened.jobs.get(number).copied().unwrap_or_default();
         // Layout counts blocks in 16 bits.
@@ -464,8 +455,4 @@ fn jobs(layout: &Layout, reads: &[(Arc<AssetTask>, ReadGroup)]) -> Vec<usize> {
         }
     }
     jobs
-}
-
-fn block_permits(layout: &Layout) -> u64 {
-    layout.block_bytes().div_ceil(PERMIT_BYTES)
 }
