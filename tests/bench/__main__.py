@@ -58,6 +58,8 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Measures, and writes results and page."""
     given = arguments()
+    if not given.binary.is_file():
+        sys.exit(f"no binary {given.binary}")
     out = given.out or (cache() / "quick" if given.quick else DOCS)
     if given.page_of:
         print(page.write(json.loads(given.page_of.read_text()), out))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -35,6 +36,9 @@ class Indexed:
             self._make(binary, scratch)
 
     def _make(self, binary: Path, scratch: Path) -> None:
+        # those of other builds are of no more use
+        for old in self.table.parent.parent.glob(f"index-{self.archive.root.name}-*"):
+            shutil.rmtree(old)
         print(f"indexing the archive: {self.index}", flush=True)
         with store(binary, self.archive.root, "local", scratch) as to:
             run(

@@ -16,6 +16,8 @@ from .targets import Runs
 
 # The same bytes from the same figures.
 mpl.rcParams.update({"svg.hashsalt": "cubeflight", "font.size": 9, "svg.fonttype": "none"})
+# Largest to smallest bar of a linear axis.
+WIDE = 12
 PANELS = (
     ("wall", "wall, s", 1.0),
     ("cpu", "CPU, s", 1.0),
@@ -41,7 +43,11 @@ def bars(runs: Runs, case: str, out: Path) -> bool:
             _bars(
                 panel, runs, case, profiles, name, number / len(who), metric, unit, 0.9 / len(who)
             )
-        panel.set_title(label)
+        heights = [bar.get_height() for bar in panel.patches if bar.get_height() > 0]
+        # else the smallest could not be seen
+        wide = bool(heights) and max(heights) > WIDE * min(heights)
+        panel.set_yscale("log" if wide else "linear")
+        panel.set_title(f"{label} (logarithmic)" if wide else label)
         panel.set_xticks([place + 0.4 for place in range(len(profiles))], profiles)
         panel.spines[["top", "right"]].set_visible(False)
     handles, labels = panels[0].get_legend_handles_labels()

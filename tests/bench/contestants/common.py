@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import resource
 import sys
@@ -77,9 +78,9 @@ def _own_cpu() -> float:
 def _cpu_of(pid: int | None) -> float:
     if pid is None:
         return 0.0
-    # proc(5): user and system time of all threads, in ticks of 10 ms
+    # proc(5): user and system time of all threads, in ticks
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _peak_memory(pid: int) -> int:
