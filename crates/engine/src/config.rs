@@ -61,7 +61,7 @@ impl Default for EngineConfig {
             max_working_set_bytes: 1024 * 1024 * 1024,
             max_fetched_bytes: 512 * 1024 * 1024,
             max_decode_bytes: 512 * 1024 * 1024,
-            reads_per_stream: 8,
+            reads_per_stream: 16,
             steps_ahead: 4,
             write_back: true,
             cost: None,

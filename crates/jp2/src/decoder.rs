@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use crate::Result;
 use crate::header::MainHeader;
-use crate::image::{DecodeOptions, Image, Samples, decode};
+use crate::image::{DecodeOptions, Image, decode};
 use crate::packets::{PacketRead, lengths_in};
+use crate::samples::Samples;
 use crate::splice::{splice_packets, splice_tile};
 
 /// What was read of a tile.

@@ -6,7 +6,8 @@ use crate::geometry::Rect;
 use crate::header::{MAX_COMPONENTS, Siz, wide};
 use crate::marker::Marker;
 use crate::memory::check_memory;
-use crate::openjpeg::{self, Planes};
+use crate::openjpeg;
+use crate::samples::{Rows, Samples};
 use crate::scan::{Detail, ScanOptions, scan_bytes_with};
 use crate::{Error, Result};
 
@@ -50,15 +51,6 @@ pub struct Image {
     /// Resolutions left out.
     pub reduce: u8,
     pub(crate) samples: Samples,
-}
-
-/// The samples of an image.
-#[derive(Debug)]
-pub(crate) enum Samples {
-    /// As OpenJPEG gave them.
-    Planes(Planes),
-    /// One value for all samples of a component.
-    Constant(Vec<i32>),
 }
 
 /// What an image must be to be decoded: unsigned samples of one depth up to 16 bit, without
@@ -177,15 +169,8 @@ impl Image {
     /// # Errors
     /// [`Error::Copy`] when there is no such component.
     pub fn samples(&self, component: u16) -> Result<Cow<'_, [i32]>> {
-        let found = match &self.samples {
-            Samples::Planes(planes) => planes.samples(component).map(Cow::Borrowed),
-            Samples::Constant(values) => {
-                let count = usize::try_from(self.rect().area()).unwrap_or(usize::MAX);
-                let value = values.get(usize::from(component));
-                value.map(|value| Cow::Owned(vec![*value; count]))
-            }
-        };
-        found.ok_or_else(|| self.no_such(component))
+        let count = usize::try_from(self.rect().area()).unwrap_or(usize::MAX);
+        self.samples.of(component, count).ok_or_else(|| self.no_such(component))
     }
 
     fn no_such(&self, component: u16) -> Error {
@@ -207,13 +192,23 @@ impl Image {
     /// they are the same: decoders find that out of tiles with few packets only.
     #[must_use]
     pub fn constant(&self, component: u16) -> Option<u16> {
-        match &self.samples {
-            Samples::Planes(_) => None,
-            Samples::Constant(values) => {
-                let value = *values.get(usize::from(component))?;
-                u16::try_from(value.clamp(0, self.max())).ok()
-            }
-        }
+        let Samples::Constant(values) = &self.samples else { return None };
+        let value = *values.get(usize::from(component))?;
+        u16::try_from(value.clamp(0, self.max())).ok()
+    }
+
+    /// The same image with its samples clamped to the bit depth, and in as many bytes: to be kept.
+    #[must_use]
+    pub fn compact(self) -> Self {
+        let max = self.max();
+        Self { samples: self.samples.compact(self.components, max), ..self }
+    }
+
+    /// Bytes of memory that the samples take.
+    #[must_use]
+    pub fn sample_bytes(&self) -> u64 {
+        let count = self.rect().area().saturating_mul(u64::from(self.components));
+        count.saturating_mul(self.samples.size())
     }
 
     /// Largest value of a sample.
@@ -334,25 +329,24 @@ impl Image {
         if target.len() < needed {
             return Err(copy("target is too small", target.len(), needed));
         }
-        let samples = match &self.samples {
-            Samples::Planes(planes) => planes.samples(component).ok_or_else(missing)?,
+        let component = usize::from(component);
+        let rows = Rows { source, stride: size(self.width), pitch, step };
+        match &self.samples {
+            Samples::Planes(planes) => {
+                let number = u16::try_from(component).unwrap_or(u16::MAX);
+                rows.copy(planes.samples(number).ok_or_else(missing)?, target, put);
+            }
+            Samples::Words(planes) => {
+                rows.copy(planes.get(component).ok_or_else(missing)?, target, put);
+            }
+            Samples::Bytes(planes) => {
+                rows.copy(planes.get(component).ok_or_else(missing)?, target, put);
+            }
             Samples::Constant(values) => {
-                let value = *values.get(usize::from(component)).ok_or_else(missing)?;
+                let value = *values.get(component).ok_or_else(missing)?;
                 for row in target.chunks_mut(pitch.max(1)).take(height) {
                     row.iter_mut().take(row_length).step_by(step).for_each(|s| put(s, value));
                 }
-                return Ok(());
-            }
-        };
-        let stride = size(self.width);
-        let rows = samples.chunks_exact(stride).skip(size(source.y0)).take(height);
-        for (index, line) in rows.enumerate() {
-            let from = line.get(size(source.x0)..size(source.x1)).unwrap_or_default();
-            let to = target.get_mut(index * pitch..).unwrap_or_default();
-            if step == 1 {
-                to.iter_mut().zip(from).for_each(|(slot, &value)| put(slot, value));
-            } else {
-                to.iter_mut().step_by(step).zip(from).for_each(|(slot, &value)| put(slot, value));
             }
         }
         Ok(())

@@ -82,6 +82,7 @@ impl File {
         let pitch = lattice.width() as usize;
         let mut a = vec![0u16; pitch * lattice.height() as usize];
         let mut b = vec![1u16; a.len()];
+        let found = found.compact();
         for component in 0..full.components {
             full.write_u16(component, crop, &mut a, pitch, 1).unwrap();
             found.write_u16(component, found.rect(), &mut b, pitch, 1).unwrap();

@@ -3,7 +3,8 @@
 use cubeflight_tlm::MAX_WHOLE_READ;
 
 /// What requests and bytes of a store cost, in seconds of a stream that is bound by them. Two ranges
-/// become one request when the gap between them costs less than another request would.
+/// become one request when the gap between them is worth it: [`plan`](crate::plan) finds out which
+/// gaps are, for the cube as a whole.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CostModel {
     /// Seconds that one more request takes, next to all others that are in flight: the time to its
@@ -11,6 +12,9 @@ pub struct CostModel {
     pub latency: f64,
     /// Bytes per second of all connections together.
     pub bandwidth: f64,
+    /// Longest gap in bytes that is read over rather than asked around; `None`: that which costs as
+    /// much as a request.
+    pub gap: Option<u64>,
     /// No request is longer than this many bytes because of merging.
     pub max_request_bytes: u64,
     /// Files without record are read whole up to this size: one request instead of several that
@@ -24,11 +28,19 @@ const MIB: u64 = 1024 * 1024;
 /// counted by the month, and others wait for the link.
 const MOST_READ: u64 = 8;
 
+/// Share of the faster one of waiting and arriving that does not overlap with the other.
+const OVERLAP: f64 = 0.25;
+
+/// Gaps that are tried for a cube.
+pub(crate) const GAPS: [u64; 8] =
+    [0, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 2 << 20, 4 << 20];
+
 impl CostModel {
     /// A directory on this machine: almost no latency.
     pub const LOCAL: Self = Self {
         latency: 20e-6,
         bandwidth: 1e9,
+        gap: None,
         max_request_bytes: 16 * MIB,
         max_whole_read: MAX_WHOLE_READ,
     };
@@ -38,6 +50,7 @@ impl CostModel {
     pub const OBJECT_STORE: Self = Self {
         latency: 15e-3,
         bandwidth: 20e6,
+        gap: None,
         max_request_bytes: 16 * MIB,
         max_whole_read: MAX_WHOLE_READ,
     };
@@ -54,7 +67,16 @@ impl CostModel {
     #[must_use]
     pub fn worthwhile_gap(&self) -> u64 {
         // Saturates for negative and huge values, which is what is wanted here.
-        (self.latency * self.bandwidth) as u64
+        self.gap.unwrap_or((self.latency * self.bandwidth) as u64)
+    }
+
+    /// Seconds that reading takes. Requests wait while the bytes of others arrive, so that it is
+    /// the slower of the two that counts, and of the other one a part: at the ends of a stream
+    /// nothing overlaps, and what is idle can serve others.
+    pub(crate) fn seconds(&self, requests: u64, bytes: u64) -> f64 {
+        let waiting = requests as f64 * self.latency;
+        let arriving = bytes as f64 / self.bandwidth;
+        waiting.max(arriving) + OVERLAP * waiting.min(arriving)
     }
 
     /// Whether two ranges with a gap between them are one request of so many bytes, of which so many

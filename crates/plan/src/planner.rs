@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cubeflight_sentinel2::ProductId;
 
+use crate::cost::GAPS;
 use crate::estimate::ScanEstimate;
 use crate::footprint::mask_layout;
 use crate::{
@@ -12,9 +13,13 @@ use crate::{
     Summary, Unindexed, plan_asset,
 };
 
+/// Time steps that tell which gaps are worth reading over.
+const SAMPLE: usize = 6;
+
 /// Plans a cube from its steps.
 #[must_use]
 pub fn plan(layout: Arc<Layout>, steps: Vec<Step>, cost: &CostModel) -> Plan {
+    let cost = &CostModel { gap: cost.gap.or(best_gap(&layout, &steps, cost)), ..*cost };
     let mut summary = Summary { time_steps: steps.len() as u64, ..Summary::default() };
     for column in &layout.columns {
         let shape = [column.window.height, column.window.width];
@@ -24,6 +29,21 @@ pub fn plan(layout: Arc<Layout>, steps: Vec<Step>, cost: &CostModel) -> Plan {
     let steps = steps.into_iter().map(|step| planner.step(step)).collect();
     let summary = planner.summary;
     Plan { layout, steps, summary }
+}
+
+/// The gap with which some of the steps are read in the least time; of equals the smallest.
+fn best_gap(layout: &Layout, steps: &[Step], cost: &CostModel) -> Option<u64> {
+    let every = steps.len().div_ceil(SAMPLE).max(1);
+    let seconds = |gap: u64| {
+        let cost = CostModel { gap: Some(gap), ..*cost };
+        let mut planner = Planner { layout, cost: &cost, summary: Summary::default() };
+        for step in steps.iter().step_by(every) {
+            planner.step(step.clone());
+        }
+        cost.seconds(planner.summary.requests, planner.summary.bytes)
+    };
+    let of_gap = GAPS.into_iter().map(|gap| (gap, seconds(gap)));
+    of_gap.min_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(gap, _)| gap)
 }
 
 struct Planner<'a> {

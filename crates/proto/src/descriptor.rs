@@ -171,7 +171,10 @@ mod tests {
             Redeemed::Cube { request: Box::new(request()), product_ids: Some(pins), cost }
         );
         let bare = decode_ticket(br#"{"tile":"33TVN","bands":["B08"]}"#).unwrap();
-        assert_eq!(bare, Redeemed::Cube { request: Box::new(request()), product_ids: None, cost: None });
+        assert_eq!(
+            bare,
+            Redeemed::Cube { request: Box::new(request()), product_ids: None, cost: None }
+        );
     }
 
     #[test]
