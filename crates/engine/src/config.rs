@@ -20,6 +20,9 @@ pub struct EngineConfig {
     /// Memory of one decoder job in bytes; a larger area of a tile is decoded in strips. Threads
     /// times this is the bound.
     pub max_decode_bytes: u64,
+    /// Bytes of decoded pixels that are kept for those who ask for the same window again; 0 keeps
+    /// none.
+    pub decoded_cache_bytes: u64,
     /// Requests that one stream has in flight.
     pub reads_per_stream: usize,
     /// Time steps whose files are looked into before their turn, where they have no record.
@@ -61,6 +64,7 @@ impl Default for EngineConfig {
             max_working_set_bytes: 1024 * 1024 * 1024,
             max_fetched_bytes: 512 * 1024 * 1024,
             max_decode_bytes: 512 * 1024 * 1024,
+            decoded_cache_bytes: 0,
             reads_per_stream: 16,
             steps_ahead: 4,
             write_back: true,

@@ -9,6 +9,7 @@ use cubeflight_sentinel2::{Cells, Radiometry, Window, harmonise, reflectance};
 
 use crate::Pixels;
 use crate::block::OpenBlock;
+use crate::decoded::Key;
 use crate::fetch::{Context, Trouble, permanent};
 use crate::queue::Gone;
 
@@ -45,18 +46,27 @@ impl Conversion {
     }
 }
 
-/// A tile whose bytes have arrived.
+/// What there is of a tile.
+#[derive(Debug)]
+pub(crate) enum TileData {
+    /// Its areas, decoded before.
+    Decoded(Vec<Arc<Image>>),
+    /// The main header of the file and the bytes of the tile's ranges, in order.
+    Read { header: Arc<MainHeader>, bytes: Vec<Bytes> },
+}
+
+/// A tile that can be decoded.
 #[derive(Debug)]
 pub(crate) struct TileJob {
     pub(crate) context: Arc<Context>,
-    pub(crate) header: Arc<MainHeader>,
+    /// Path, size and validator of the file.
+    pub(crate) file: Arc<str>,
     pub(crate) column: usize,
     /// Part of the step.
     pub(crate) part: usize,
     pub(crate) conversion: Conversion,
     pub(crate) tile: TileRead,
-    /// The bytes of its ranges, in order.
-    pub(crate) bytes: Vec<Bytes>,
+    pub(crate) data: TileData,
     /// Whether nothing has been written where this tile goes.
     pub(crate) fresh: bool,
     /// Row-blocks of the step, from `first_block` on.
@@ -84,25 +94,36 @@ impl TileJob {
 
     /// Decoding takes as long as there are coded bytes.
     fn cost(&self) -> u64 {
-        self.bytes.iter().map(|bytes| bytes.len() as u64).sum()
+        match &self.data {
+            TileData::Decoded(_) => 0,
+            TileData::Read { bytes, .. } => bytes.iter().map(|bytes| bytes.len() as u64).sum(),
+        }
     }
 
     fn decode(&self) -> Result<(), Trouble> {
         let Some(column) = self.context.layout.columns.get(self.column) else { return Ok(()) };
+        let (header, bytes) = match &self.data {
+            TileData::Read { header, bytes } => (header, bytes),
+            TileData::Decoded(images) => {
+                let areas = self.tile.areas.iter().zip(images);
+                let mut written = areas.map(|(area, image)| self.write_area(column, image, area));
+                return written.try_for_each(|outcome| outcome).map_err(jp2_trouble);
+            }
+        };
         let whole: Vec<&[u8]>;
         let pieces: Vec<(u32, &[u8])>;
         let bytes = match &self.tile.source {
             TileSource::TileParts(_) => {
-                whole = self.bytes.iter().map(AsRef::as_ref).collect();
+                whole = bytes.iter().map(AsRef::as_ref).collect();
                 TileBytes::TileParts(&whole)
             }
             TileSource::Packets { read, .. } => {
                 let starts = read.ranges().into_iter().map(|range| range.start);
-                pieces = starts.zip(self.bytes.iter().map(AsRef::as_ref)).collect();
+                pieces = starts.zip(bytes.iter().map(AsRef::as_ref)).collect();
                 TileBytes::Packets { read, pieces: &pieces }
             }
         };
-        let input = TileInput { header: &self.header, tile: self.tile.tile, bytes };
+        let input = TileInput { header, tile: self.tile.tile, bytes };
         for area in &self.tile.areas {
             self.decode_area(column, &input, area).map_err(jp2_trouble)?;
         }
@@ -142,10 +163,24 @@ impl TileJob {
             max_bytes: engine.config.max_decode_bytes,
         };
         let image = decode_tile(engine.decoder.as_ref(), input, &options)?;
+        let image = engine.decoded.keep(self.key(column, area), image);
+        self.write_area(column, &image, area)
+    }
+
+    fn key(&self, column: &Column, area: &TileArea) -> Key {
+        Key::new(&self.file, self.tile.tile, column, area)
+    }
+
+    fn write_area(
+        &self,
+        column: &Column,
+        image: &Image,
+        area: &TileArea,
+    ) -> cubeflight_jp2::Result<()> {
         for number in area.blocks.clone() {
             let position = number.checked_sub(self.first_block).map(|position| position as usize);
             let Some(block) = position.and_then(|at| self.blocks.get(at)) else { continue };
-            self.write(column, &image, area.samples, number, block)?;
+            self.write(column, image, area.samples, number, block)?;
         }
         Ok(())
     }

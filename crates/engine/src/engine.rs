@@ -8,6 +8,7 @@ use cubeflight_jp2::TileDecoder;
 use cubeflight_plan::CostModel;
 use cubeflight_storage::Root;
 
+use crate::decoded::DecodedCache;
 use crate::learned::Learned;
 use crate::memory::Memory;
 use crate::queue::Queue;
@@ -23,6 +24,7 @@ pub struct Engine {
     pub(crate) queue: Queue,
     pub(crate) decoder: Arc<dyn TileDecoder>,
     pub(crate) memory: Memory,
+    pub(crate) decoded: DecodedCache,
     pub(crate) config: Arc<EngineConfig>,
     pub(crate) learned: Arc<Learned>,
 }
@@ -48,9 +50,21 @@ impl Engine {
             .map_err(|error| Error::Pool { reason: error.to_string() })?;
         let learned = Arc::new(Learned::new(&index, config.write_back));
         let (decoder, memory) = (config.decoder.decoder(), Memory::new(&config));
+        let decoded = DecodedCache::new(config.decoded_cache_bytes);
         let (queue, config) = (Queue::new(Arc::new(pool)), Arc::new(config));
         let metadata = MetadataSource::new();
-        Ok(Self { archive, index, catalog, metadata, queue, decoder, memory, config, learned })
+        Ok(Self {
+            archive,
+            index,
+            catalog,
+            metadata,
+            queue,
+            decoder,
+            memory,
+            decoded,
+            config,
+            learned,
+        })
     }
 
     /// Writes into the index what streams have learnt of files without record and what is not

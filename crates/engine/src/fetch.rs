@@ -19,7 +19,8 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::block::OpenBlock;
-use crate::decode::{Conversion, TileJob};
+use crate::decode::{Conversion, TileData, TileJob};
+use crate::decoded::Key;
 use crate::error::fault_code;
 use crate::held::Held;
 use crate::learned::{Finding, Wanted};
@@ -45,6 +46,8 @@ pub(crate) struct Counts {
     pub(crate) scanned_assets: AtomicU64,
     pub(crate) scan_requests: AtomicU64,
     pub(crate) scan_bytes: AtomicU64,
+    /// Tiles that had been decoded before.
+    pub(crate) decoded: AtomicU64,
 }
 
 impl Counts {
@@ -90,6 +93,8 @@ pub(crate) struct AssetTask {
     pub(crate) conversion: Conversion,
     pub(crate) read: AssetRead,
     path: Path,
+    /// Path, size and validator: what names a state of the file.
+    file: Arc<str>,
     /// What was read while its tile-parts were looked for.
     held: Held,
     /// Read once, whatever comes of it.
@@ -155,8 +160,11 @@ impl AssetTask {
             HeaderSource::Known(header) => OnceCell::new_with(Some(Ok(Arc::clone(header)))),
             HeaderSource::Fetch(_) => OnceCell::new(),
         };
+        let TlmRecord { size, etag, .. } = &*read.record;
+        let file = format!("{path} {size} {}", etag.as_deref().unwrap_or_default()).into();
         Ok(Self {
             place,
+            file,
             product: read.record.product.clone(),
             conversion,
             read,
@@ -309,24 +317,26 @@ impl AssetTask {
         blocks: &Arc<[Arc<OpenBlock>]>,
         fresh: bool,
     ) -> Result<(), Trouble> {
-        let header = self.header(context).await?;
+        let decoded = self.decoded(context, group);
         // until all tiles are decoded
-        let bytes = group.ranges.iter().map(|range| range.end - range.start).sum();
-        let _fetched = context.engine.memory.fetch(bytes).await.map_err(ended)?;
-        let reads = group.ranges.iter().map(|range| self.get(context, range.clone()));
-        let bodies: Vec<Bytes> = try_join_all(reads).await?;
-
-        let jobs = group.tiles.iter().map(|tile| {
-            let ranges = tile.source.ranges();
-            let bytes = ranges.iter().map(|range| cut(group, &bodies, range)).collect();
+        let mut _fetched = None;
+        let data = match decoded {
+            Some(decoded) => decoded,
+            None => {
+                let bytes = group.ranges.iter().map(|range| range.end - range.start).sum();
+                _fetched = Some(context.engine.memory.fetch(bytes).await.map_err(ended)?);
+                self.read(context, group).await?
+            }
+        };
+        let jobs = group.tiles.iter().zip(data).map(|(tile, data)| {
             let job = TileJob {
                 context: Arc::clone(context),
-                header: Arc::clone(&header),
+                file: Arc::clone(&self.file),
                 column: self.place.column,
                 part: self.place.part,
                 conversion: self.conversion,
                 tile: tile.clone(),
-                bytes,
+                data,
                 fresh,
                 blocks: Arc::clone(blocks),
                 first_block: group.blocks().start,
@@ -339,6 +349,34 @@ impl AssetTask {
         // A stale tile explains the failures of its neighbours.
         let worst = failed.min_by_key(|trouble| !matches!(trouble, Trouble::Stale(_)));
         worst.map_or(Ok(()), Err)
+    }
+
+    /// What was decoded before of all tiles of a group; nothing where some of it is missing.
+    fn decoded(&self, context: &Context, group: &ReadGroup) -> Option<Vec<TileData>> {
+        let column = context.layout.columns.get(self.place.column)?;
+        let area = |tile: &TileRead, area: &TileArea| {
+            context.engine.decoded.get(&Key::new(&self.file, tile.tile, column, area))
+        };
+        let tiles = group.tiles.iter().map(|tile| {
+            let images: Option<_> = tile.areas.iter().map(|it| area(tile, it)).collect();
+            images.map(TileData::Decoded)
+        });
+        let tiles: Vec<TileData> = tiles.collect::<Option<_>>()?;
+        context.counts.decoded.fetch_add(tiles.len() as u64, Ordering::Relaxed);
+        Some(tiles)
+    }
+
+    /// Fetches the bytes of a group.
+    async fn read(&self, context: &Context, group: &ReadGroup) -> Result<Vec<TileData>, Trouble> {
+        let header = self.header(context).await?;
+        let reads = group.ranges.iter().map(|range| self.get(context, range.clone()));
+        let bodies: Vec<Bytes> = try_join_all(reads).await?;
+        let tiles = group.tiles.iter().map(|tile| {
+            let ranges = tile.source.ranges();
+            let bytes = ranges.iter().map(|range| cut(group, &bodies, range)).collect();
+            TileData::Read { header: Arc::clone(&header), bytes }
+        });
+        Ok(tiles.collect())
     }
 
     async fn get(&self, context: &Context, range: std::ops::Range<u64>) -> Result<Bytes, Trouble> {

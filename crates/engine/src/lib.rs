@@ -7,6 +7,7 @@
 mod block;
 mod config;
 mod decode;
+mod decoded;
 mod dilate;
 mod engine;
 mod error;

@@ -51,6 +51,8 @@ pub struct RunStats {
     pub scan_requests: u64,
     /// Their bytes; pixels that came with them are not read again.
     pub scan_bytes: u64,
+    /// Tiles whose pixels had been decoded before and were kept.
+    pub decoded_hits: u64,
 }
 
 /// Row-blocks in time order, up to the first one that cannot be given, then the reason. Dropping
@@ -78,6 +80,7 @@ impl BlockStream {
             scanned_assets: read(&counts.scanned_assets),
             scan_requests: read(&counts.scan_requests),
             scan_bytes: read(&counts.scan_bytes),
+            decoded_hits: read(&counts.decoded),
         }
     }
 }
