@@ -216,10 +216,14 @@ def serving_urls(
     log: Path,
     extra: dict[str, str] | None = None,
     options: Sequence[str] = (),
+    limit: int | None = None,
 ) -> Iterator[str]:
-    """The same for stores of any kind, with more flags; `extra` adds to its environment."""
+    """The same for stores of any kind, with more flags; `extra` adds to its environment, `limit`
+    bounds its memory in bytes: heap and all that is mapped privately (RLIMIT_DATA)."""
     command = [str(binary()), "serve", "--listen", "127.0.0.1:0"]
     command += ["--store", store, "--index", index, *options]
+    if limit:
+        command = ["/bin/sh", "-c", f'ulimit -d {limit // 1024}; exec "$@"', "sh", *command]
     with log.open("w") as errors:
         process = subprocess.Popen(
             command,

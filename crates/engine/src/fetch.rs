@@ -444,7 +444,8 @@ fn cut(group: &ReadGroup, bodies: &[Bytes], part: &std::ops::Range<u64>) -> Byte
 /// The JP2 tiles that a column's window meets, where the file is tiled as its kind is.
 fn tiles_of(column: &Column) -> Vec<u16> {
     let lattice = TileLattice::of_asset(column.asset, &column.grid);
-    let tiles = lattice.tiles_in(column.window);
+    let tiles = lattice.tiles_in(column.area());
+    let tiles = tiles.filter(|(_, part)| column.samples_in(part).is_some());
     tiles.filter_map(|(tile, _)| u16::try_from(tile).ok()).collect()
 }
 

@@ -19,6 +19,7 @@ use common::{Client, check, descriptor, info, messages, serve, ticket};
 use cubeflight_engine::EngineConfig;
 use cubeflight_plan::Column;
 use cubeflight_proto::v1::PlanSummary;
+use cubeflight_plan::CostModel;
 use cubeflight_sentinel2::{CubeRequest, OnError, Resolution, Window};
 use futures::{StreamExt, TryStreamExt, stream};
 use tonic::Code;
@@ -59,7 +60,8 @@ fn pixels(rows: &[RecordBatch], column: &Column) -> Vec<f32> {
 async fn the_schema_is_the_same_everywhere() {
     let Some(place) = Place::indexed(L2A, &BANDS).await else { return };
     let mut client = serve(place.engine(EngineConfig::default())).await;
-    for request in [request(), L2A.request(&BANDS)] {
+    let reduced = CubeRequest { reduce: 2, ..request() };
+    for request in [request(), L2A.request(&BANDS), reduced] {
         let asked = client.get_schema(descriptor(&request)).await.unwrap().into_inner();
         let info = info(&mut client, &request).await;
         assert_eq!(asked.schema, info.schema);
@@ -189,7 +191,9 @@ async fn an_upstream_that_fails_in_mid_stream_is_unavailable() {
         0..4 => Act::Pass,
         _ => Act::Deny,
     });
-    let config = EngineConfig { reads_per_stream: 1, ..EngineConfig::default() };
+    // one request a tile
+    let cost = Some(CostModel { gap: Some(1 << 20), ..CostModel::LOCAL });
+    let config = EngineConfig { reads_per_stream: 1, cost, ..EngineConfig::default() };
     let mut client = serve(place.tampered(store, config)).await;
     let info = info(&mut client, &request()).await;
     let mut stream = client.do_get(ticket(&info)).await.unwrap().into_inner();
