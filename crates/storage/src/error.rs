@@ -1,5 +1,7 @@
 //! The one error of this crate.
 
+use std::sync::Arc;
+
 use object_store::path::Path;
 
 use crate::retry::Exhausted;
@@ -7,10 +9,11 @@ use crate::retry::Exhausted;
 /// What this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-type Source = Box<dyn std::error::Error + Send + Sync>;
+/// Shared, because all who wait for one read get its error.
+type Source = Arc<dyn std::error::Error + Send + Sync>;
 
 /// Why a store could not be opened, an href not resolved or an object not read or written.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The URL of a root is malformed or of a scheme that is not supported.
@@ -28,7 +31,7 @@ pub enum Error {
         path: String,
         /// What the file system said.
         #[source]
-        source: Option<std::io::Error>,
+        source: Option<Arc<std::io::Error>>,
     },
     /// No credentials for a bucket.
     #[error(
@@ -121,6 +124,17 @@ pub enum Error {
         /// What the body begins with, or where the answer leads.
         text: String,
     },
+    /// The cache on disk cannot be used.
+    #[error(
+        "cache folder {path} cannot be used: {reason}; give a folder that this process may write \
+         and no other process uses, with room for the cache"
+    )]
+    CacheFolder {
+        /// The folder as given.
+        path: String,
+        /// What was tried and what the file system said.
+        reason: String,
+    },
     /// Any other failure of the store.
     #[error("store failed: {path}: {source}")]
     Store {
@@ -148,6 +162,7 @@ impl Error {
         "CF-STO-012",
         "CF-STO-013",
         "CF-STO-014",
+        "CF-STO-015",
     ];
 
     /// Stable code, `CF-STO-NNN`.
@@ -167,6 +182,7 @@ impl Error {
             Self::BadOption { .. } => "CF-STO-012",
             Self::Store { .. } => "CF-STO-013",
             Self::Answered { .. } => "CF-STO-014",
+            Self::CacheFolder { .. } => "CF-STO-015",
         }
     }
 
@@ -199,22 +215,22 @@ impl Error {
             }
             Store::PermissionDenied { path: inner, source }
             | Store::Unauthenticated { path: inner, source } => {
-                Self::Denied { path: named(&inner), source }
+                Self::Denied { path: named(&inner), source: source.into() }
             }
             Store::Generic { store, source } => match source.downcast::<Exhausted>() {
                 Ok(exhausted) => {
                     let Exhausted { attempts, source } = *exhausted;
-                    Self::Unavailable { path, attempts, source: Box::new(source) }
+                    Self::Unavailable { path, attempts, source: Arc::new(source) }
                 }
                 Err(source) => {
                     let error = Store::Generic { store, source };
                     match crate::is_transient(&error) {
-                        true => Self::Unavailable { path, attempts: 1, source: Box::new(error) },
-                        false => Self::Store { path, source: Box::new(error) },
+                        true => Self::Unavailable { path, attempts: 1, source: Arc::new(error) },
+                        false => Self::Store { path, source: Arc::new(error) },
                     }
                 }
             },
-            error => Self::Store { path, source: Box::new(error) },
+            error => Self::Store { path, source: Arc::new(error) },
         }
     }
 }

@@ -9,6 +9,8 @@
 //! 3. metrics: every attempt counted ([`Counters`]), reads of ranges measured ([`Speed`]), and on
 //!    request all logged ([`RequestLog`]).
 //!
+//! A [`RangeCache`] keeps byte ranges of files in memory and on disk.
+//!
 //! A [`Web`] is a service of JSON over HTTP, a catalogue for one, under the same limits and retries.
 //!
 //! Hrefs of catalogues are untrusted: [`Root::resolve`] turns one into a path only if it lies
@@ -18,6 +20,7 @@
 //! planned reads: use one [`Root::get_range`] per planned range.
 #![forbid(unsafe_code)]
 
+mod cache;
 mod connector;
 mod error;
 mod limit;
@@ -32,6 +35,7 @@ mod speed;
 mod tests;
 mod web;
 
+pub use cache::{CacheStats, CacheTally, Origin, RangeCache, RangeCacheOptions};
 pub use error::{Error, Result};
 pub use limit::Limits;
 pub use metrics::{Counters, LoggedRequest, Method, RequestLog};

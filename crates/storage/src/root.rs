@@ -29,6 +29,8 @@ struct Inner {
     url: String,
     /// URL of the store's root, with a trailing slash: what [`Root::href`] puts before a path.
     base_url: String,
+    /// Service and bucket, or directory: which store a path is of.
+    identity: String,
     local: bool,
     prefix: Path,
     store: Arc<dyn ObjectStore>,
@@ -100,7 +102,10 @@ impl Root {
     }
 
     fn open_directory(url: &str, path: PathBuf, options: &Options, create: bool) -> Result<Self> {
-        let missing = |source| Error::NoDirectory { path: path.display().to_string(), source };
+        let missing = |source: Option<std::io::Error>| Error::NoDirectory {
+            path: path.display().to_string(),
+            source: source.map(Arc::new),
+        };
         if create {
             std::fs::create_dir_all(&path).map_err(|error| missing(Some(error)))?;
         }
@@ -242,6 +247,9 @@ impl Root {
         let prefix = Path::parse(prefix.join("/"))
             .map_err(|error| Error::BadUrl { url: url.clone(), reason: error.to_string() })?;
         let local = base_url.starts_with("file:");
+        // one bucket name belongs to one bucket of a service
+        let service = options.endpoint.as_deref().filter(|_| !local).unwrap_or_default();
+        let identity = format!("{} {base_url}", service.trim_end_matches('/'));
         let counts = Arc::new(Counts::default());
         let gauge = Arc::new(Gauge::default());
         let log = options.request_log.clone();
@@ -260,6 +268,7 @@ impl Root {
         Ok(Self(Arc::new(Inner {
             url,
             base_url,
+            identity,
             local,
             prefix,
             store,
@@ -279,6 +288,11 @@ impl Root {
     /// The bucket, `s3://eodata`, whatever service it is asked from; `None` for a local directory.
     pub fn name(&self) -> Option<&str> {
         (!self.0.local).then(|| self.0.base_url.trim_end_matches('/'))
+    }
+
+    /// What tells the store from every other one, also after a restart.
+    pub(crate) fn identity(&self) -> &str {
+        &self.0.identity
     }
 
     /// Whether it is a local directory.

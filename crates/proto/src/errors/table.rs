@@ -80,6 +80,7 @@ pub const TABLE: &[Entry] = &[
     entry("CF-STO-012", Class::InvalidArgument, "A storage option cannot be used.", "correct the option that the message names"),
     entry("CF-STO-013", Class::Unavailable, "The store failed.", "see the message for what the store said"),
     entry("CF-STO-014", Class::FailedPrecondition, "A web service refused a request.", "see the message for its status and what it said"),
+    entry("CF-STO-015", Class::FailedPrecondition, "The folder of the cache cannot be used.", "give a folder that the server may write and no other process uses"),
     entry("CF-IDX-001", Class::DataLoss, "An index file is unreadable.", "remove it and index again"),
     entry("CF-IDX-002", Class::InvalidArgument, "Not a table of the peer's index format.", "give a Parquet file with product_id, band_id, path and index"),
     entry("CF-IDX-003", Class::Internal, "An index table cannot be written.", "report it with the message"),
