@@ -2,6 +2,7 @@
 
 use cubeflight_jp2::DecoderChoice;
 use cubeflight_plan::CostModel;
+use cubeflight_storage::RangeCache;
 
 /// How much an engine does at once.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub struct EngineConfig {
     pub cost: Option<CostModel>,
     /// Files without record are read whole up to so many bytes; `None` leaves that to the cost.
     pub max_whole_read: Option<u64>,
+    /// Where byte ranges of image files are kept; `None` reads them anew each time.
+    pub range_cache: Option<RangeCache>,
 }
 
 impl EngineConfig {
@@ -70,6 +73,7 @@ impl Default for EngineConfig {
             write_back: true,
             cost: None,
             max_whole_read: None,
+            range_cache: None,
         }
     }
 }

@@ -18,8 +18,8 @@ use common::archive::{Act, L1C, L2A, Place, Tampered, crop, decoded, guarded, or
 use common::{Client, check, descriptor, info, messages, serve, ticket};
 use cubeflight_engine::EngineConfig;
 use cubeflight_plan::Column;
-use cubeflight_proto::v1::PlanSummary;
 use cubeflight_plan::CostModel;
+use cubeflight_proto::v1::PlanSummary;
 use cubeflight_sentinel2::{CubeRequest, OnError, Resolution, Window};
 use futures::{StreamExt, TryStreamExt, stream};
 use tonic::Code;

@@ -27,8 +27,11 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), CliError> {
         decoder: args.decoder,
         write_back: !args.no_write_back,
         max_whole_read: args.max_whole_read,
+        range_cache: args.cache.open().await?,
+        decoded_cache_bytes: args.cache.cache_decoded,
         ..EngineConfig::default()
     };
+    let config = config.with_memory(args.cache.memory);
     let engine = stores::engine(&args.stores, config)?;
     let running = Running::start(engine, args.listen).await?;
     print(&format!("listening on {}", running.url()))?;
@@ -90,8 +93,8 @@ impl Running {
                 Ok(())
             }
         };
-        // what streams have learnt last
-        self.engine.flush().await;
+        // what streams have learnt last, and what is still to be written into the cache
+        self.engine.close().await;
         outcome
     }
 }

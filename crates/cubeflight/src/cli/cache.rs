@@ -1,0 +1,74 @@
+//! Flags of the caches, and of memory.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use cubeflight_storage::{RangeCache, RangeCacheOptions};
+
+use super::values::byte_size;
+use crate::error::CliError;
+
+/// What streams may hold, and what is kept for those who ask again.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CacheArgs {
+    /// Memory of all streams together: row-blocks that are not read yet, fetched bytes, decoders.
+    /// Caches come on top. A number with KiB, MiB or GiB
+    #[arg(
+        long,
+        default_value = "2GiB",
+        value_name = "BYTES",
+        value_parser = byte_size,
+        env = "CUBEFLIGHT_MEMORY"
+    )]
+    pub(crate) memory: u64,
+
+    /// Memory for decoded pixels of windows that may be asked for again. 0 keeps nothing
+    #[arg(
+        long,
+        default_value = "0",
+        value_name = "BYTES",
+        value_parser = byte_size,
+        env = "CUBEFLIGHT_CACHE_DECODED"
+    )]
+    pub(crate) cache_decoded: u64,
+
+    /// Memory for bytes of image files that were read from a bucket: a number with KiB, MiB or GiB.
+    /// 0 keeps nothing. A directory is cached by the system
+    #[arg(
+        long,
+        default_value = "512MiB",
+        value_name = "BYTES",
+        value_parser = byte_size,
+        env = "CUBEFLIGHT_CACHE_MEMORY"
+    )]
+    cache_memory: u64,
+
+    /// Folder that keeps them too, and over restarts; made if absent. Its server alone uses it
+    #[arg(long, value_name = "DIR", env = "CUBEFLIGHT_CACHE_DISK")]
+    cache_disk: Option<PathBuf>,
+
+    /// Bytes of all files in that folder, at least 256MiB
+    #[arg(
+        long,
+        default_value = "10GiB",
+        value_name = "BYTES",
+        value_parser = byte_size,
+        env = "CUBEFLIGHT_CACHE_DISK_BYTES"
+    )]
+    cache_disk_bytes: u64,
+}
+
+impl CacheArgs {
+    /// The cache, where one is wanted.
+    pub(crate) async fn open(&self) -> Result<Option<RangeCache>, CliError> {
+        let disk = self.cache_disk.clone().map(|folder| (folder, self.cache_disk_bytes));
+        if self.cache_memory == 0 {
+            return match disk {
+                None => Ok(None),
+                Some(_) => Err(CliError::usage("--cache-disk needs --cache-memory above 0")),
+            };
+        }
+        let options = RangeCacheOptions { memory_bytes: self.cache_memory, disk };
+        Ok(Some(RangeCache::open(options).await?))
+    }
+}
