@@ -1,6 +1,7 @@
 //! Limits of the engine.
 
 use cubeflight_plan::CostModel;
+use cubeflight_storage::RangeCache;
 
 /// How much an engine does at once.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct EngineConfig {
     pub cost: Option<CostModel>,
     /// Files without record are read whole up to so many bytes; `None` leaves that to the cost.
     pub max_whole_read: Option<u64>,
+    /// Where byte ranges of image files are kept; `None` reads them anew each time.
+    pub range_cache: Option<RangeCache>,
 }
 
 impl Default for EngineConfig {
@@ -37,6 +40,7 @@ impl Default for EngineConfig {
             write_back: true,
             cost: None,
             max_whole_read: None,
+            range_cache: None,
         }
     }
 }

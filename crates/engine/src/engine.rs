@@ -49,9 +49,18 @@ impl Engine {
     }
 
     /// Writes into the index what streams have learnt of files without record and what is not
-    /// written yet. It happens by itself when a stream ends; a server that ends should call it.
+    /// written yet. It happens by itself when a stream ends.
     pub async fn flush(&self) {
         self.learned.flush().await;
+    }
+
+    /// As [`Engine::flush`], and waits until the cache of byte ranges is on disk; nothing is cached
+    /// from then on. For a server that ends.
+    pub async fn close(&self) {
+        self.flush().await;
+        if let Some(cache) = &self.config.range_cache {
+            cache.close().await;
+        }
     }
 
     /// The index of TLM records.

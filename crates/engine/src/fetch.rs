@@ -1,6 +1,7 @@
 //! One asset of one time step: reading its tiles, and starting over once when its record turns out
 //! to be stale.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,7 +12,7 @@ use cubeflight_plan::{
     TileLattice, TileRead, Unindexed, plan_asset,
 };
 use cubeflight_sentinel2::{ProductId, safe};
-use cubeflight_storage::Path;
+use cubeflight_storage::{Origin, Path};
 use cubeflight_tlm::{RecordSource, TlmRecord};
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all, try_join_all};
@@ -42,6 +43,8 @@ pub(crate) struct Context {
 pub(crate) struct Counts {
     pub(crate) requests: AtomicU64,
     pub(crate) bytes: AtomicU64,
+    pub(crate) cache_hits: AtomicU64,
+    pub(crate) cache_bytes: AtomicU64,
     pub(crate) scanned_assets: AtomicU64,
     pub(crate) scan_requests: AtomicU64,
     pub(crate) scan_bytes: AtomicU64,
@@ -54,9 +57,13 @@ impl Counts {
         self.scan_bytes.fetch_add(found.bytes, Ordering::Relaxed);
     }
 
-    fn read(&self, bytes: &Bytes) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+    fn read(&self, bytes: &Bytes, origin: Origin) {
+        let (reads, sum) = match origin {
+            Origin::Upstream => (&self.requests, &self.bytes),
+            _ => (&self.cache_hits, &self.cache_bytes),
+        };
+        reads.fetch_add(1, Ordering::Relaxed);
+        sum.fetch_add(bytes.len() as u64, Ordering::Relaxed);
     }
 }
 
@@ -90,6 +97,8 @@ pub(crate) struct AssetTask {
     pub(crate) conversion: Conversion,
     pub(crate) read: AssetRead,
     path: Path,
+    /// Which state of the file the record describes, in the words of the cache.
+    state: String,
     /// What was read while its tile-parts were looked for.
     held: Held,
     /// Read once, whatever comes of it.
@@ -159,6 +168,7 @@ impl AssetTask {
             place,
             product: read.record.product.clone(),
             conversion,
+            state: state_of(&read.record),
             read,
             path,
             held: Held::default(),
@@ -335,9 +345,16 @@ impl AssetTask {
         if let Some(bytes) = self.held.get(&range) {
             return Ok(bytes);
         }
-        let bytes =
-            context.engine.archive.get_range(&self.path, range).await.map_err(storage_trouble)?;
-        context.counts.read(&bytes);
+        let Engine { archive, config, .. } = &context.engine;
+        let read = match &config.range_cache {
+            Some(cache) => cache.get(archive, &self.path, &self.state, range).await,
+            None => {
+                let read = archive.get_range(&self.path, range).await;
+                read.map(|bytes| (bytes, Origin::Upstream))
+            }
+        };
+        let (bytes, origin) = read.map_err(storage_trouble)?;
+        context.counts.read(&bytes, origin);
         Ok(bytes)
     }
 
@@ -362,6 +379,19 @@ impl AssetTask {
             Ok(Arc::new(header))
         };
         self.header.get_or_init(fetch).await.clone()
+    }
+}
+
+/// Names the state of a file: by its size and validator, or where there is none by where its
+/// tile-parts lie. Another compiler may hash otherwise: its entries are then not found.
+fn state_of(record: &TlmRecord) -> String {
+    match &record.etag {
+        Some(etag) => format!("{} {etag}", record.size),
+        None => {
+            let mut hasher = DefaultHasher::new();
+            record.tile_parts.hash(&mut hasher);
+            format!("{} parts {:016x}", record.size, hasher.finish())
+        }
     }
 }
 

@@ -41,10 +41,14 @@ const PERMIT_BYTES: u64 = 1024;
 /// What a stream has read so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RunStats {
-    /// Requests for pixels and headers.
+    /// Requests for pixels and headers that were sent for this stream.
     pub requests: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Requests that were saved, because the range was cached or another stream was just reading it.
+    pub cache_hits: u64,
+    /// Their bytes.
+    pub cache_bytes: u64,
     /// Files whose tile-parts had to be found first.
     pub scanned_assets: u64,
     /// Requests of this stream that found them. Where another stream had begun to look into the
@@ -76,6 +80,8 @@ impl BlockStream {
         RunStats {
             requests: read(&counts.requests),
             bytes: read(&counts.bytes),
+            cache_hits: read(&counts.cache_hits),
+            cache_bytes: read(&counts.cache_bytes),
             scanned_assets: read(&counts.scanned_assets),
             scan_requests: read(&counts.scan_requests),
             scan_bytes: read(&counts.scan_bytes),

@@ -33,6 +33,8 @@ fn counts(stats: &RunStats) -> impl IntoIterator<Item = (&'static str, u64)> + u
     [
         ("x-cubeflight-upstream-requests", stats.requests),
         ("x-cubeflight-upstream-bytes", stats.bytes),
+        ("x-cubeflight-cache-hits", stats.cache_hits),
+        ("x-cubeflight-cache-bytes", stats.cache_bytes),
         ("x-cubeflight-scanned-assets", stats.scanned_assets),
         ("x-cubeflight-scan-requests", stats.scan_requests),
         ("x-cubeflight-scan-bytes", stats.scan_bytes),
