@@ -81,7 +81,8 @@ def measure(
     log, index = scratch / "requests.jsonl", scratch / "index"
     result: dict[str, Any] = {"steps": steps, "sot_walk": steps * CHAIN, "profile": profile[-1]}
     options = ["--store-profile", "cdse"] if profile == CDSE else []
-    options += ["--catalog", (root / "stac").as_uri()]
+    # what the index saves is measured, not what a cache does
+    options += ["--catalog", (root / "stac").as_uri(), "--cache-memory", "0"]
     if max_whole_read is not None:
         options += ["--max-whole-read", str(max_whole_read)]
         result["max_whole_read"] = max_whole_read

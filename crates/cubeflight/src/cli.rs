@@ -1,5 +1,6 @@
 //! Flags of all commands.
 
+mod cache;
 #[cfg(feature = "demo")]
 mod demo;
 mod files;

@@ -10,6 +10,8 @@ use cubeflight_index::Index;
 use cubeflight_sentinel2::StoreLayout;
 use cubeflight_storage::{Options, Root, StoreProfile};
 
+use super::cache::CacheArgs;
+
 /// Where products and their index are.
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {
@@ -181,4 +183,7 @@ pub(crate) struct ServeArgs {
     /// above. Default: 8 MiB
     #[arg(long, value_name = "BYTES")]
     pub(crate) max_whole_read: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) cache: CacheArgs,
 }

@@ -28,6 +28,17 @@ pub(super) fn seconds(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "expected seconds, 0.01 to 86400".to_owned())
 }
 
+/// A number of bytes, alone or with a unit of 1024: `512MiB`.
+pub(super) fn byte_size(text: &str) -> Result<u64, String> {
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
+    let found = units.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)));
+    let (digits, shift) = found.unwrap_or((text, 0));
+    let number = digits.trim_end().parse::<u64>().ok();
+    number
+        .and_then(|number| number.checked_mul(1 << shift))
+        .ok_or_else(|| "expected a number of bytes, such as 512MiB or 1073741824".to_owned())
+}
+
 pub(super) fn bounds(text: &str) -> Result<[f64; 4], String> {
     numbers(text, "MINX,MINY,MAXX,MAXY")
 }
@@ -45,6 +56,22 @@ fn numbers<T: std::str::FromStr>(text: &str, form: &str) -> Result<[T; 4], Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_have_units() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("1073741824", 1 << 30),
+            ("64KiB", 1 << 16),
+            ("512MiB", 1 << 29),
+            ("3 GiB", 3 << 30),
+        ] {
+            assert_eq!(byte_size(text), Ok(bytes));
+        }
+        for text in ["", "MiB", "-1", "1.5GiB", "1MB", "1 mib", "17179869184GiB"] {
+            assert!(byte_size(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn four_numbers_are_wanted() {

@@ -26,6 +26,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), CliError> {
         threads: args.threads,
         write_back: !args.no_write_back,
         max_whole_read: args.max_whole_read,
+        range_cache: args.cache.open().await?,
         ..EngineConfig::default()
     };
     let engine = stores::engine(&args.stores, config)?;
@@ -89,8 +90,8 @@ impl Running {
                 Ok(())
             }
         };
-        // what streams have learnt last
-        self.engine.flush().await;
+        // what streams have learnt last, and what is still to be written into the cache
+        self.engine.close().await;
         outcome
     }
 }
