@@ -2,6 +2,7 @@
 //! to be stale.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -60,13 +61,13 @@ impl Counts {
         self.scan_bytes.fetch_add(found.bytes, Ordering::Relaxed);
     }
 
-    fn read(&self, bytes: &Bytes, origin: Origin) {
+    fn read(&self, bytes: u64, origin: Origin) {
         let (reads, sum) = match origin {
             Origin::Upstream => (&self.requests, &self.bytes),
             _ => (&self.cache_hits, &self.cache_bytes),
         };
         reads.fetch_add(1, Ordering::Relaxed);
-        sum.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        sum.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
@@ -379,30 +380,60 @@ impl AssetTask {
     /// Fetches the bytes of a group.
     async fn read(&self, context: &Context, group: &ReadGroup) -> Result<Vec<TileData>, Trouble> {
         let header = self.header(context).await?;
-        let reads = group.ranges.iter().map(|range| self.get(context, range.clone()));
-        let bodies: Vec<Bytes> = try_join_all(reads).await?;
-        let tiles = group.tiles.iter().map(|tile| {
-            let ranges = tile.source.ranges();
-            let bytes = ranges.iter().map(|range| cut(group, &bodies, range)).collect();
-            TileData::Read { header: Arc::clone(&header), bytes }
+        let wanted: Vec<Vec<Range<u64>>> =
+            group.tiles.iter().map(|tile| tile.source.ranges()).collect();
+        let within = |range: &Range<u64>| {
+            let pieces = wanted.iter().flatten();
+            let pieces = pieces.filter(|it| range.start <= it.start && it.end <= range.end);
+            pieces.cloned().collect::<Vec<_>>()
+        };
+        let reads = group.ranges.iter().map(|range| {
+            let (range, pieces) = (range.clone(), within(range));
+            async move {
+                let bytes = self.get(context, range, &pieces).await?;
+                Ok::<_, Trouble>(pieces.into_iter().zip(bytes))
+            }
+        });
+        let read: Vec<(Range<u64>, Bytes)> =
+            try_join_all(reads).await?.into_iter().flatten().collect();
+        let find = |wanted: &Range<u64>| {
+            let found = read.iter().find(|(range, _)| range == wanted);
+            // No bytes are refused by the splice as not being those of the tile.
+            found.map(|(_, bytes)| bytes.clone()).unwrap_or_default()
+        };
+        let tiles = wanted.iter().map(|ranges| TileData::Read {
+            header: Arc::clone(&header),
+            bytes: ranges.iter().map(find).collect(),
         });
         Ok(tiles.collect())
     }
 
-    async fn get(&self, context: &Context, range: std::ops::Range<u64>) -> Result<Bytes, Trouble> {
-        if let Some(bytes) = self.held.get(&range) {
-            return Ok(bytes);
+    /// The pieces of a range.
+    async fn get(
+        &self,
+        context: &Context,
+        range: Range<u64>,
+        pieces: &[Range<u64>],
+    ) -> Result<Vec<Bytes>, Trouble> {
+        let held: Option<Vec<Bytes>> = pieces.iter().map(|piece| self.held.get(piece)).collect();
+        if let Some(held) = held {
+            return Ok(held);
         }
         let Engine { archive, config, .. } = &context.engine;
+        let length = range.end - range.start;
         let read = match &config.range_cache {
-            Some(cache) => cache.get(archive, &self.path, &self.state, range).await,
-            None => {
-                let read = archive.get_range(&self.path, range).await;
-                read.map(|bytes| (bytes, Origin::Upstream))
-            }
+            Some(cache) => cache.get(archive, &self.path, &self.state, range, pieces).await,
+            None => archive.get_range(&self.path, range.clone()).await.map(|bytes| {
+                let cut = pieces.iter().map(|piece| cut(&bytes, &range, piece));
+                (cut.collect(), Origin::Upstream)
+            }),
         };
         let (bytes, origin) = read.map_err(storage_trouble)?;
-        context.counts.read(&bytes, origin);
+        let length = match origin {
+            Origin::Upstream => length,
+            _ => bytes.iter().map(|bytes| bytes.len() as u64).sum(),
+        };
+        context.counts.read(length, origin);
         Ok(bytes)
     }
 
@@ -411,7 +442,9 @@ impl AssetTask {
             let HeaderSource::Fetch(range) = &self.read.header else {
                 return Err(Trouble::Stale("record has no main header".to_owned()));
             };
-            let bytes = self.get(context, range.clone()).await?;
+            let piece = std::slice::from_ref(range);
+            let bytes = self.get(context, range.clone(), piece).await?;
+            let bytes = bytes.first().cloned().unwrap_or_default();
             let header = parse_header(&bytes, self.read.record.size)?;
             let column = column_of(context, self.place.column)?;
             let found = TileLattice::of_header(column.asset, &column.grid, &header)
@@ -455,20 +488,11 @@ fn parse_header(bytes: &[u8], size: u64) -> Result<MainHeader, Trouble> {
     Ok(scanner.finish().map_err(stale)?.header)
 }
 
-/// The bytes of one range of a tile out of the bodies of its group's ranges.
-fn cut(group: &ReadGroup, bodies: &[Bytes], part: &std::ops::Range<u64>) -> Bytes {
-    let hit = group
-        .ranges
-        .iter()
-        .zip(bodies)
-        .find(|(range, _)| range.start <= part.start && part.end <= range.end);
-    let slice = hit.and_then(|(range, body)| {
-        let start = usize::try_from(part.start - range.start).ok()?;
-        let end = usize::try_from(part.end - range.start).ok()?;
-        (end <= body.len()).then(|| body.slice(start..end))
-    });
-    // No bytes are refused by the splice as not being those of the tile.
-    slice.unwrap_or_default()
+/// A piece of a range.
+fn cut(bytes: &Bytes, range: &Range<u64>, piece: &Range<u64>) -> Bytes {
+    let within = |at: u64| usize::try_from(at.saturating_sub(range.start)).unwrap_or(usize::MAX);
+    let (start, end) = (within(piece.start), within(piece.end));
+    if start <= end && end <= bytes.len() { bytes.slice(start..end) } else { Bytes::new() }
 }
 
 /// The JP2 tiles that a column's window meets, where the file is tiled as its kind is.

@@ -1,8 +1,8 @@
 //! Byte ranges of files, kept in memory and, where wanted, on disk.
 //!
-//! An entry is a range exactly as it was read: the same read is answered by it, another range of the
-//! same file is not. It belongs to one state of the file, which the caller names. Readers who want
-//! the same range at the same time share one request.
+//! An entry is a piece exactly as it was asked for: the same piece is answered by it, another range of
+//! the same file is not. It belongs to one state of the file, which the caller names. Readers who
+//! want the same pieces at the same time share one request.
 
 mod disk;
 mod entry;
@@ -106,9 +106,10 @@ struct Count {
 }
 
 impl Count {
-    fn add(&self, bytes: &Bytes) {
+    fn add(&self, pieces: &[Bytes]) {
+        let bytes: usize = pieces.iter().map(Bytes::len).sum();
         self.reads.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.bytes.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     fn read(&self) -> CacheTally {
@@ -170,8 +171,11 @@ impl RangeCache {
         })))
     }
 
-    /// The bytes of `range`, as [`Root::get_range`] gives them, and where they came from. `state`
-    /// names the state of the file, by its size and validator: other states have other entries.
+    /// The bytes of some pieces of a file, read by one request for `range`, which holds them all, and
+    /// where they came from. `state` names the state of the file, by its size and validator: other
+    /// states have other entries. The pieces are what is kept, each by itself: how they are put
+    /// together to requests may change from one time to the next. A piece that does not lie in the
+    /// range is empty.
     ///
     /// Local directories are read as they are; the system caches them.
     ///
@@ -183,22 +187,25 @@ impl RangeCache {
         path: &Path,
         state: &str,
         range: Range<u64>,
-    ) -> Result<(Bytes, Origin)> {
-        if root.is_local() || range.is_empty() {
-            return Ok((root.get_range(path, range).await?, Origin::Upstream));
+        pieces: &[Range<u64>],
+    ) -> Result<(Vec<Bytes>, Origin)> {
+        if root.is_local() || pieces.iter().all(Range::is_empty) {
+            let bytes = root.get_range(path, range.clone()).await?;
+            return Ok((cut(&bytes, &range, pieces), Origin::Upstream));
         }
         let inner = &*self.0;
-        let key = Key::new(root.identity(), path, state, &range);
-        if let Some(bytes) = inner.in_memory(&key) {
-            inner.memory.add(&bytes);
-            return Ok((bytes, Origin::Memory));
+        let key = |piece: &Range<u64>| Key::new(root.identity(), path, state, piece);
+        let keys: Vec<Key> = pieces.iter().map(key).collect();
+        if let Some(found) = inner.in_memory(&keys) {
+            inner.memory.add(&found);
+            return Ok((found, Origin::Memory));
         }
         let mut origin = Origin::Shared;
-        let flight = inner.flights.join(&key);
+        let flight = inner.flights.join(&Key::of_all(&keys));
         let outcome = {
             let own = &mut origin;
             flight.land(|| async move {
-                match inner.read(&key, root, path, range).await {
+                match inner.read(&keys, root, path, range, pieces).await {
                     Ok((bytes, from)) => {
                         *own = from;
                         Ok(bytes)
@@ -207,14 +214,14 @@ impl RangeCache {
                 }
             })
         };
-        let bytes = outcome.await?;
+        let found = outcome.await?;
         match origin {
-            Origin::Upstream => inner.upstream.add(&bytes),
-            Origin::Memory => inner.memory.add(&bytes),
-            Origin::Disk => inner.disk.add(&bytes),
-            Origin::Shared => inner.shared.add(&bytes),
+            Origin::Upstream => inner.upstream.add(&found),
+            Origin::Memory => inner.memory.add(&found),
+            Origin::Disk => inner.disk.add(&found),
+            Origin::Shared => inner.shared.add(&found),
         }
-        Ok((bytes, origin))
+        Ok((found, origin))
     }
 
     /// What was done so far.
@@ -239,54 +246,75 @@ impl RangeCache {
 }
 
 impl Inner {
-    fn in_memory(&self, key: &Key) -> Option<Bytes> {
-        self.entries.memory().get(key).map(|entry| entry.value().0.clone())
+    /// All entries, where all of them are in memory.
+    fn in_memory(&self, keys: &[Key]) -> Option<Vec<Bytes>> {
+        let memory = self.entries.memory();
+        keys.iter().map(|key| memory.get(key).map(|entry| entry.value().0.clone())).collect()
     }
 
     async fn read(
         &self,
-        key: &Key,
+        keys: &[Key],
         root: &Root,
         path: &Path,
         range: Range<u64>,
-    ) -> Result<(Bytes, Origin)> {
+        pieces: &[Range<u64>],
+    ) -> Result<(Vec<Bytes>, Origin)> {
         // another flight may have landed since memory was looked at
-        if let Some(bytes) = self.in_memory(key) {
-            return Ok((bytes, Origin::Memory));
+        if let Some(found) = self.in_memory(keys) {
+            return Ok((found, Origin::Memory));
         }
-        let length = range.end.saturating_sub(range.start);
-        let is_kept = length <= self.largest;
-        if is_kept && let Some(found) = self.on_disk(key).await {
+        if let Some(found) = self.on_disk(keys).await {
             return Ok(found);
         }
-        let bytes = root.get_range(path, range).await?;
-        if !is_kept {
-            return Ok((bytes, Origin::Upstream));
+        let bytes = root.get_range(path, range.clone()).await?;
+        let mut found = cut(&bytes, &range, pieces);
+        for (key, piece) in keys.iter().zip(&mut found) {
+            if piece.len() as u64 > self.largest {
+                continue;
+            }
+            // a buffer of its own: these are a part of a larger one
+            *piece = Bytes::copy_from_slice(piece);
+            self.entries.insert(*key, Body(piece.clone()));
         }
-        // a buffer of its own: these may be a small part of a larger one
-        let bytes = Bytes::copy_from_slice(&bytes);
-        self.entries.insert(*key, Body(bytes.clone()));
-        Ok((bytes, Origin::Upstream))
+        Ok((found, Origin::Upstream))
     }
 
-    async fn on_disk(&self, key: &Key) -> Option<(Bytes, Origin)> {
+    /// All entries, where none is neither in memory nor on disk.
+    async fn on_disk(&self, keys: &[Key]) -> Option<(Vec<Bytes>, Origin)> {
         if !self.entries.is_hybrid() {
             return None;
         }
-        match self.entries.get(key).await {
-            Ok(Some(entry)) => {
-                let is_disk = entry.source() == Source::Disk;
-                let origin = if is_disk { Origin::Disk } else { Origin::Memory };
-                Some((entry.value().0.clone(), origin))
-            }
-            Ok(None) => None,
-            Err(error) => {
-                // the store has it still
-                tracing::warn!(%error, "an entry of the cache cannot be read");
-                None
+        let mut found = Vec::with_capacity(keys.len());
+        let mut origin = Origin::Memory;
+        for key in keys {
+            match self.entries.get(key).await {
+                Ok(Some(entry)) => {
+                    if entry.source() == Source::Disk {
+                        origin = Origin::Disk;
+                    }
+                    found.push(entry.value().0.clone());
+                }
+                Ok(None) => return None,
+                Err(error) => {
+                    // the store has it still
+                    tracing::warn!(%error, "an entry of the cache cannot be read");
+                    return None;
+                }
             }
         }
+        Some((found, origin))
     }
+}
+
+/// The pieces of a range.
+fn cut(bytes: &Bytes, range: &Range<u64>, pieces: &[Range<u64>]) -> Vec<Bytes> {
+    let piece = |piece: &Range<u64>| {
+        let start = usize::try_from(piece.start.checked_sub(range.start)?).ok()?;
+        let end = usize::try_from(piece.end.checked_sub(range.start)?).ok()?;
+        (start <= end && end <= bytes.len()).then(|| bytes.slice(start..end))
+    };
+    pieces.iter().map(|it| piece(it).unwrap_or_default()).collect()
 }
 
 impl fmt::Debug for RangeCache {

@@ -24,6 +24,13 @@ impl Key {
         digest.update(range.end.to_le_bytes());
         Self(digest.finalize().into())
     }
+
+    /// Names what several keys name together.
+    pub(super) fn of_all(keys: &[Self]) -> Self {
+        let mut digest = Sha256::new();
+        keys.iter().for_each(|key| digest.update(key.0));
+        Self(digest.finalize().into())
+    }
 }
 
 impl Code for Key {

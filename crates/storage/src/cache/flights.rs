@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use super::entry::Key;
 use crate::Result;
 
-type Cell = Arc<OnceCell<Result<Bytes>>>;
+type Cell = Arc<OnceCell<Result<Vec<Bytes>>>>;
 
 /// Reads under way, by what they read.
 #[derive(Debug, Default)]
@@ -38,9 +38,9 @@ pub(super) struct Flight<'a> {
 impl Flight<'_> {
     /// The outcome of the read, of which one of those who take part does the work. Where that one is
     /// dropped before its end, the next one does it.
-    pub(super) async fn land<F>(self, read: impl FnOnce() -> F) -> Result<Bytes>
+    pub(super) async fn land<F>(self, read: impl FnOnce() -> F) -> Result<Vec<Bytes>>
     where
-        F: Future<Output = Result<Bytes>>,
+        F: Future<Output = Result<Vec<Bytes>>>,
     {
         let outcome = self.cell.get_or_init(read).await.clone();
         // Who comes from now on must not be given an old error.

@@ -115,10 +115,21 @@ impl Place {
 
     async fn read(&self, cache: &RangeCache, range: Range<u64>) -> Origin {
         let wanted = self.file.slice(range.start as usize..range.end as usize);
-        let (bytes, origin) = cache.get(&self.root, &path(), "1", range).await.unwrap();
-        assert!(bytes == wanted);
+        let (pieces, origin) = get(cache, &self.root, &path(), "1", range).await.unwrap();
+        assert!(pieces == [wanted]);
         origin
     }
+}
+
+/// A range as its only piece.
+async fn get(
+    cache: &RangeCache,
+    root: &Root,
+    path: &Path,
+    state: &str,
+    range: Range<u64>,
+) -> Result<(Vec<Bytes>, Origin)> {
+    cache.get(root, path, state, range.clone(), std::slice::from_ref(&range)).await
 }
 
 fn path() -> Path {
@@ -141,7 +152,7 @@ async fn the_same_read_is_answered_once_upstream() {
     assert_eq!(place.read(&cache, 10..20).await, Origin::Memory);
     assert_eq!(place.read(&cache, 10..21).await, Origin::Upstream, "another range");
     assert_eq!(place.requests(), 2);
-    let (_, origin) = cache.get(&place.root, &path(), "2", 10..20).await.unwrap();
+    let (_, origin) = get(&cache, &place.root, &path(), "2", 10..20).await.unwrap();
     assert_eq!(origin, Origin::Upstream, "another state of the file");
     let other = Place::closed("https://two.example").await;
     other.store.gate.add_permits(1);
@@ -175,13 +186,33 @@ async fn equal_reads_share_a_request() {
     }
 }
 
+/// How pieces are put together to requests does not matter.
+#[tokio::test]
+async fn pieces_are_kept_each_by_itself() {
+    let (place, cache) = (Place::open().await, in_memory(16 * MIB).await);
+    let (root, path) = (&place.root, path());
+    let pieces = [10..20, 50..60];
+    let (found, origin) = cache.get(root, &path, "1", 5..70, &pieces).await.unwrap();
+    assert_eq!(found, [place.file.slice(10..20), place.file.slice(50..60)]);
+    assert_eq!(origin, Origin::Upstream);
+    for piece in pieces {
+        assert_eq!(place.read(&cache, piece).await, Origin::Memory);
+    }
+    assert_eq!(place.read(&cache, 5..70).await, Origin::Upstream, "the gaps are not kept");
+    // some of them are not enough
+    let (_, origin) = cache.get(root, &path, "1", 10..80, &[10..20, 70..80]).await.unwrap();
+    assert_eq!(origin, Origin::Upstream);
+    let (found, _) = cache.get(root, &path, "1", 10..20, &[5..15]).await.unwrap();
+    assert!(found[0].is_empty(), "not in the range");
+}
+
 #[tokio::test]
 async fn an_error_reaches_all_and_is_not_kept() {
     let (place, cache) = (Place::closed("https://one.example").await, in_memory(MIB).await);
     place.store.missing.store(true, Ordering::Relaxed);
     let path = path();
     let mut reads: Vec<_> =
-        (0..5).map(|_| cache.get(&place.root, &path, "1", 0..10).boxed()).collect();
+        (0..5).map(|_| get(&cache, &place.root, &path, "1", 0..10).boxed()).collect();
     for read in &mut reads {
         assert!(poll!(read).is_pending());
     }
@@ -227,7 +258,7 @@ async fn the_budget_holds_in_bytes() {
     assert!(cache.stats().held_bytes > MIB / 2, "it is made use of");
     // small ones are weighed with what is around them
     for start in 0..20_000 {
-        cache.get(&place.root, &path(), "1", start..start + 1).await.unwrap();
+        get(&cache, &place.root, &path(), "1", start..start + 1).await.unwrap();
     }
     assert!(cache.0.entries.memory().entries() <= MIB as usize / OVERHEAD);
     assert_eq!(place.read(&cache, 0..MIB / 8 + 1).await, Origin::Upstream);
@@ -253,8 +284,8 @@ async fn a_directory_is_read_as_it_is() {
     let root = Root::open(folder.path().to_str().unwrap(), &Options::default()).unwrap();
     let cache = in_memory(MIB).await;
     for _ in 0..2 {
-        let (bytes, origin) = cache.get(&root, &Path::from("x"), "1", 1..3).await.unwrap();
-        assert_eq!((&bytes[..], origin), (&b"12"[..], Origin::Upstream));
+        let (bytes, origin) = get(&cache, &root, &Path::from("x"), "1", 1..3).await.unwrap();
+        assert_eq!((&bytes[0][..], origin), (&b"12"[..], Origin::Upstream));
     }
     assert_eq!(cache.stats(), CacheStats::default());
 }
