@@ -90,7 +90,7 @@ $(BENCH_STAMP): tests/bench/requirements.txt
 .PHONY: bench-binary
 bench-binary:
 ifeq ($(origin BENCH_BINARY),file)
-	$(CARGO) build --release --locked -p cubeflight
+	$(CARGO) build --release --locked --workspace --bin cubeflight --example pure_decode
 endif
 
 .PHONY: bench

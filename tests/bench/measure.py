@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import shutil
 import subprocess
@@ -144,26 +143,25 @@ class Bench:
         }
 
     def pure(self, case: Case, number: int) -> dict[str, Any] | None:
-        """The decoding of a case alone, from memory on as many threads as the server has: a
-        program that prints `{"wall": seconds, "cpu": seconds}`, named by BENCH_PURE_DECODE. It
-        gets the path of the job as its last argument, in which `files` has the paths of the
-        images and `columns` the windows."""
-        command = os.environ.get("BENCH_PURE_DECODE")
-        if not command or not case.pure:
-            return None
-        return pure_decode(self, case, number, shlex.split(command))
+        """The decoding of a case alone, from memory on as many threads as the server has: the
+        example `pure_decode` beside the binary; `None` where that is not built."""
+        program = self.binary.parent / "examples/pure_decode"
+        return pure_decode(self, case, number, program) if case.pure and program.is_file() else None
 
 
-def pure_decode(bench: Bench, case: Case, number: int, command: Sequence[str]) -> dict[str, Any]:
-    """Runs the program of the pure decode."""
-    job = bench.job(case, OURS, "local")
-    bucket = bench.of[case.archive].archive.root / "eodata"
-    job["files"] = {
-        asset: [str(bucket / key) for key in found] for asset, found in job["keys"].items()
+def pure_decode(bench: Bench, case: Case, number: int, program: Path) -> dict[str, Any]:
+    """Runs the program of the pure decode over the archive's folder."""
+    job, files = bench.job(case, OURS, "local"), bench.of[case.archive]
+    request: dict[str, Any] = {
+        "collection": "sentinel-2-l2a",
+        "tile": job["tile"],
+        "datetime": job["dates"],
+        "bands": list(job["columns"]),
     }
-    path = bench.scratch / "pure.json"
-    path.write_text(json.dumps(job))
-    done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
+    if (area := job["areas"][0]) is not None:
+        request["bounds"] = dict(zip(("minX", "minY", "maxX", "maxY"), area, strict=True))
+    command = [program, files.archive.root, files.index, json.dumps(request)]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"the pure decode failed:\n{done.stderr}")
     found = json.loads(done.stdout)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cubeflight_catalog::{ArchiveListing, Catalog, Mirror, Mirrored, StacApi, StacItems};
 use cubeflight_engine::{Engine, EngineConfig, IndexCatalog};
 use cubeflight_index::Index;
+use cubeflight_plan::CostModel;
 use cubeflight_sentinel2::StoreLayout;
 use cubeflight_storage::{Options, Root, open_file};
 
@@ -26,7 +27,12 @@ pub(crate) fn engine(args: &StoreArgs, config: EngineConfig) -> Result<Engine, C
         let mirror = Mirror::new(access.store_layout, archive.clone());
         catalog = Arc::new(Mirrored::new(catalog, mirror));
     }
-    Ok(Engine::new(archive, index, catalog, EngineConfig { write_back, ..config })?)
+    let cost = access.read_cost.map(|(latency, bandwidth)| CostModel {
+        latency,
+        bandwidth,
+        ..CostModel::OBJECT_STORE
+    });
+    Ok(Engine::new(archive, index, catalog, EngineConfig { write_back, cost, ..config })?)
 }
 
 /// Where products are looked up.

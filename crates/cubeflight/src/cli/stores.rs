@@ -12,6 +12,7 @@ use cubeflight_sentinel2::StoreLayout;
 use cubeflight_storage::{Options, Root, StoreProfile};
 
 use super::cache::CacheArgs;
+use super::values::read_cost;
 
 /// Where products and their index are.
 #[derive(Debug, Args)]
@@ -51,6 +52,17 @@ pub(crate) struct AccessArgs {
 
     #[command(flatten)]
     pub(crate) web: WebArgs,
+
+    /// What reading from the store costs: seconds that one more request takes beside those that are
+    /// in flight, and bytes per second of all connections together. Decides which gaps between
+    /// ranges are read over. Default: measured while running; for a bucket 0.015,20000000 before that
+    #[arg(
+        long,
+        value_name = "SECONDS,BYTES_PER_SECOND",
+        value_parser = read_cost,
+        env = "CUBEFLIGHT_READ_COST"
+    )]
+    pub(crate) read_cost: Option<(f64, f64)>,
 
     #[command(flatten)]
     pub(crate) owner: OwnerArgs,

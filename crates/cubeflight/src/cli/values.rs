@@ -28,6 +28,18 @@ pub(super) fn seconds(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "expected seconds, 0.01 to 86400".to_owned())
 }
 
+/// Seconds of a request and bytes per second.
+pub(super) fn read_cost(text: &str) -> Result<(f64, f64), String> {
+    let wrong = || "expected SECONDS,BYTES_PER_SECOND, such as 0.015,20000000".to_owned();
+    let (seconds, rate) = text.split_once(',').ok_or_else(wrong)?;
+    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|value| value.is_finite());
+    let (seconds, rate) = number(seconds).zip(number(rate)).ok_or_else(wrong)?;
+    if seconds < 0.0 || rate < 1.0 {
+        return Err(wrong());
+    }
+    Ok((seconds, rate))
+}
+
 /// A number of bytes, alone or with a unit of 1024: `512MiB`.
 pub(super) fn byte_size(text: &str) -> Result<u64, String> {
     let units = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
@@ -56,6 +68,15 @@ fn numbers<T: std::str::FromStr>(text: &str, form: &str) -> Result<[T; 4], Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cost_has_two_parts() {
+        assert_eq!(read_cost("0.015, 2e7"), Ok((0.015, 2e7)));
+        assert_eq!(read_cost("0,1"), Ok((0.0, 1.0)));
+        for text in ["", "1", "0.1,0", "-1,5", "nan,5", "1,inf", "1,2,3"] {
+            assert!(read_cost(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn bytes_have_units() {
