@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.flight
 import pytest
+
 from blackbox import L2A, REALDATA, Decoder, cli, lay_out, require_realdata, serving_urls
 
 MIB = 1 << 20
