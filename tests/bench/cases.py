@@ -185,6 +185,7 @@ CASES = (
         (SEED_WAY, GDAL_TLM, OURS),
         {"local": 2},
         archive="edge",
+        pure=True,
         note="What is left is mostly what it takes to hand over the zeros.",
     ),
     Case(

@@ -67,6 +67,23 @@ class Absolute(NamedTuple):
         return Verdict(what, target, f"{found:.3g}{self.unit}", found <= self.limit)
 
 
+class PerTile(NamedTuple):
+    """Milliseconds of one thread that decoding a JP2 tile alone takes."""
+
+    case: str
+    limit: float
+
+    def verdict(self, runs: Runs) -> Verdict:
+        """Compares the median."""
+        what = f"{self.case}: decoding alone, per JP2 tile"
+        target = f"<= {self.limit:g} ms"
+        found = sorted(run["tile_ms"] for run in runs.get((self.case, "local", PURE), []))
+        if not found:
+            return Verdict(what, target, "not measured", None)
+        middle = found[len(found) // 2]
+        return Verdict(what, target, f"{middle:.3f} ms", middle <= self.limit)
+
+
 class Better(NamedTuple):
     """Every figure of ours below a peer's."""
 
@@ -97,7 +114,7 @@ def median(runs: Runs, case: str, profile: str, who: str, metric: str) -> float 
     return medians(found)[metric] if found else None
 
 
-def targets(overview_bytes: int) -> Sequence[Ratio | Absolute | Better]:
+def targets(overview_bytes: int) -> Sequence[Ratio | Absolute | PerTile | Better]:
     """All, in the order of the page. `overview_bytes` are those of the file of the overview."""
     peers = (GDAL_TLM, GDAL, ODC)
     pure = ("seed", "local")
@@ -110,6 +127,7 @@ def targets(overview_bytes: int) -> Sequence[Ratio | Absolute | Better]:
         Ratio("seed", "wan", "bytes", SEED_WAY, 0.55),
         *(Better("peers", profile, peer) for profile in PROFILES for peer in peers),
         Ratio("seed", "local", "wall", PURE, 1.15),
+        PerTile("nodata", 0.2),
         Ratio("field", "wan", "bytes", SEED_WAY, 0.35),
         Ratio("field", "wan", "wall", SEED_WAY, 0.45),
         Absolute("overview", "cdse", "wall", 2.3, " s"),
