@@ -1,6 +1,7 @@
 //! One asset of one time step: reading its tiles, and starting over once when its record turns out
 //! to be stale.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -71,6 +72,24 @@ pub(crate) enum Trouble {
     Gone { code: &'static str, message: String },
     /// It will not.
     Permanent { code: &'static str, message: String },
+}
+
+/// A read that does not give all that it should.
+#[derive(Debug, Clone)]
+pub(crate) struct Failed {
+    pub(crate) trouble: Trouble,
+    /// Row-blocks that lack pixels.
+    pub(crate) blocks: Vec<Range<u32>>,
+}
+
+impl Failed {
+    fn all_of(group: &ReadGroup, trouble: Trouble) -> Self {
+        Self { trouble, blocks: group.tiles.iter().flat_map(filled).collect() }
+    }
+}
+
+fn filled(tile: &TileRead) -> impl Iterator<Item = Range<u32>> {
+    tile.areas.iter().map(|area| area.blocks.clone())
 }
 
 /// Where an image goes.
@@ -213,10 +232,12 @@ impl AssetTask {
         context: &'a Arc<Context>,
         group: &'a ReadGroup,
         blocks: &'a Arc<[Arc<OpenBlock>]>,
-    ) -> BoxFuture<'a, Result<(), Trouble>> {
+    ) -> BoxFuture<'a, Result<(), Failed>> {
         async move {
             let gone = match self.read_group(context, group, blocks).await {
-                Err(Trouble::Gone { code, message }) if !self.others.is_empty() => {
+                Err(Failed { trouble: Trouble::Gone { code, message }, .. })
+                    if !self.others.is_empty() =>
+                {
                     Fault { product: self.product.clone(), code, message }
                 }
                 outcome => return outcome,
@@ -224,13 +245,15 @@ impl AssetTask {
             let other = self.stand_in.get_or_init(|| self.next_candidate(context)).await;
             let Ok(other) = other else {
                 // what the first one lacked is what matters
-                return Err(Trouble::Permanent { code: gone.code, message: gone.message });
+                let trouble = Trouble::Permanent { code: gone.code, message: gone.message };
+                return Err(Failed::all_of(group, trouble));
             };
             let group = other.group_of(group);
             other.run(context, &group, blocks).await?;
+            let filled = || blocks.iter().filter(|block| group.fills(block.number()));
             for fault in std::iter::once(&gone).chain(&other.missed) {
                 let fault = other.stands_in_for(fault);
-                blocks.iter().for_each(|block| block.replaced(self.place.column, fault.clone()));
+                filled().for_each(|block| block.replaced(self.place.column, fault.clone()));
             }
             Ok(())
         }
@@ -254,22 +277,24 @@ impl AssetTask {
         context: &Arc<Context>,
         group: &ReadGroup,
         blocks: &Arc<[Arc<OpenBlock>]>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), Failed> {
         match self.attempt(context, group, blocks, true).await {
-            Err(Trouble::Stale(reason)) => {
+            Err(Failed { trouble: Trouble::Stale(reason), .. }) => {
                 tracing::warn!(product = %self.product, href = self.read.href, reason, "stale index record");
             }
             outcome => return outcome,
         }
         let fresh = self.refreshed.get_or_init(|| self.rescan(context)).await.as_ref();
-        let fresh = fresh.map_err(Trouble::clone)?;
+        let fresh = fresh.map_err(|trouble| Failed::all_of(group, trouble.clone()))?;
         let group = fresh.group_of(group);
-        match fresh.attempt(context, &group, blocks, false).await {
-            Err(Trouble::Stale(message)) => {
-                Err(Trouble::Permanent { code: fault_code::SIZE_CHANGED, message })
+        let outcome = fresh.attempt(context, &group, blocks, false).await;
+        outcome.map_err(|Failed { trouble, blocks }| match trouble {
+            Trouble::Stale(message) => {
+                let trouble = Trouble::Permanent { code: fault_code::SIZE_CHANGED, message };
+                Failed { trouble, blocks }
             }
-            outcome => outcome,
-        }
+            trouble => Failed { trouble, blocks },
+        })
     }
 
     async fn rescan(&self, context: &Context) -> Result<Arc<Self>, Trouble> {
@@ -285,8 +310,14 @@ impl AssetTask {
     fn group_of(&self, stale: &ReadGroup) -> ReadGroup {
         let blocks = stale.blocks();
         let of_stale = || stale.tiles.iter().flat_map(|tile| &tile.areas);
+        // windows of a list may overlap
+        let same_blocks = |a: &TileArea, b: &TileArea| {
+            a.blocks.start < b.blocks.end && b.blocks.start < a.blocks.end
+        };
         let overlaps = |own: &&TileArea| {
-            of_stale().any(|area| area.samples.intersection(&own.samples).is_some())
+            of_stale().any(|area| {
+                same_blocks(area, own) && area.samples.intersection(&own.samples).is_some()
+            })
         };
         let within = |area: &TileArea| TileArea {
             blocks: area.blocks.start.max(blocks.start)..area.blocks.end.min(blocks.end),
@@ -308,10 +339,11 @@ impl AssetTask {
         group: &ReadGroup,
         blocks: &Arc<[Arc<OpenBlock>]>,
         fresh: bool,
-    ) -> Result<(), Trouble> {
-        let header = self.header(context).await?;
+    ) -> Result<(), Failed> {
+        let all = |trouble| Failed::all_of(group, trouble);
+        let header = self.header(context).await.map_err(all)?;
         let reads = group.ranges.iter().map(|range| self.get(context, range.clone()));
-        let bodies: Vec<Bytes> = try_join_all(reads).await?;
+        let bodies: Vec<Bytes> = try_join_all(reads).await.map_err(all)?;
 
         let jobs = group.tiles.iter().map(|tile| {
             let ranges = tile.source.ranges();
@@ -332,13 +364,22 @@ impl AssetTask {
         });
         // All of them, also after a failure: one that goes on alone would write into blocks that
         // another attempt fills, or that were given away.
-        let failed = join_all(jobs).await.into_iter().filter_map(Result::err);
-        // A stale tile explains the failures of its neighbours.
-        let worst = failed.min_by_key(|trouble| !matches!(trouble, Trouble::Stale(_)));
-        worst.map_or(Ok(()), Err)
+        let outcomes = group.tiles.iter().zip(join_all(jobs).await);
+        let mut blocks = Vec::new();
+        let mut worst: Option<Trouble> = None;
+        for (tile, outcome) in outcomes {
+            let Err(trouble) = outcome else { continue };
+            blocks.extend(filled(tile));
+            // A stale tile explains the failures of its neighbours.
+            let is_stale = |trouble: &Trouble| matches!(trouble, Trouble::Stale(_));
+            if worst.as_ref().is_none_or(|worst| is_stale(&trouble) && !is_stale(worst)) {
+                worst = Some(trouble);
+            }
+        }
+        worst.map_or(Ok(()), |trouble| Err(Failed { trouble, blocks }))
     }
 
-    async fn get(&self, context: &Context, range: std::ops::Range<u64>) -> Result<Bytes, Trouble> {
+    async fn get(&self, context: &Context, range: Range<u64>) -> Result<Bytes, Trouble> {
         if let Some(bytes) = self.held.get(&range) {
             return Ok(bytes);
         }
@@ -385,7 +426,7 @@ fn parse_header(bytes: &[u8], size: u64) -> Result<MainHeader, Trouble> {
 }
 
 /// The bytes of one range of a tile out of the bodies of its group's ranges.
-fn cut(group: &ReadGroup, bodies: &[Bytes], part: &std::ops::Range<u64>) -> Bytes {
+fn cut(group: &ReadGroup, bodies: &[Bytes], part: &Range<u64>) -> Bytes {
     let hit = group
         .ranges
         .iter()
@@ -400,11 +441,10 @@ fn cut(group: &ReadGroup, bodies: &[Bytes], part: &std::ops::Range<u64>) -> Byte
     slice.unwrap_or_default()
 }
 
-/// The JP2 tiles that a column's window meets, where the file is tiled as its kind is.
+/// The JP2 tiles that hold samples of a column, where the file is tiled as its kind is.
 fn tiles_of(column: &Column) -> Vec<u16> {
     let lattice = TileLattice::of_asset(column.asset, &column.grid);
-    let tiles = lattice.tiles_in(column.window);
-    tiles.filter_map(|(tile, _)| u16::try_from(tile).ok()).collect()
+    column.tiles(&lattice).into_iter().filter_map(|tile| u16::try_from(tile).ok()).collect()
 }
 
 fn column_of(context: &Context, column: usize) -> Result<&Column, Trouble> {
