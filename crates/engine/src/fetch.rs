@@ -278,14 +278,16 @@ impl AssetTask {
         group: &ReadGroup,
         blocks: &Arc<[Arc<OpenBlock>]>,
     ) -> Result<(), Failed> {
-        match self.attempt(context, group, blocks, true).await {
-            Err(Failed { trouble: Trouble::Stale(reason), .. }) => {
+        // What passed its checks stays as it is where no better record is to be had.
+        let stale = match self.attempt(context, group, blocks, true).await {
+            Err(Failed { trouble: Trouble::Stale(reason), blocks }) => {
                 tracing::warn!(product = %self.product, href = self.read.href, reason, "stale index record");
+                blocks
             }
             outcome => return outcome,
-        }
+        };
         let fresh = self.refreshed.get_or_init(|| self.rescan(context)).await.as_ref();
-        let fresh = fresh.map_err(|trouble| Failed::all_of(group, trouble.clone()))?;
+        let fresh = fresh.map_err(|trouble| Failed { trouble: trouble.clone(), blocks: stale })?;
         let group = fresh.group_of(group);
         let outcome = fresh.attempt(context, &group, blocks, false).await;
         outcome.map_err(|Failed { trouble, blocks }| match trouble {
