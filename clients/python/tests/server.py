@@ -23,36 +23,55 @@ PRODUCT = "S2A_MSIL2A_{}_N0500_R022_T33TVN_20230306T172000"
 
 @dataclass
 class Band:
-    """A column: whole-cube pixels (time, [band,] y, x) and the rows of a row-block."""
+    """A column: whole-cube pixels (time, [band,] y, x) and the rows of a row-block; of a list of
+    windows (row, column, height, width) each is a row-block."""
 
     path: str
     pixels: np.ndarray
     block_rows: int
     resolution: int
     metadata: dict[str, str] = field(default_factory=dict)
+    windows: list[tuple[int, int, int, int]] | None = None
+
+    @property
+    def block_shape(self) -> tuple[int, int]:
+        if self.windows:
+            return max(w[2] for w in self.windows), max(w[3] for w in self.windows)
+        return self.block_rows, self.pixels.shape[-1]
+
+    def part(self, step: int, block: int) -> np.ndarray:
+        """The pixels of a row-block."""
+        if self.windows:
+            top, left, height, width = self.windows[block]
+            return self.pixels[step][..., top : top + height, left : left + width]
+        return self.pixels[step][..., block * self.block_rows :, :][..., : self.block_rows, :]
 
     @property
     def rows(self) -> int:
         return self.pixels.shape[-2]
 
     def field(self) -> pa.Field:
-        tensor = [*self.pixels.shape[1:-2], self.block_rows, self.pixels.shape[-1]]
+        tensor = [*self.pixels.shape[1:-2], *self.block_shape]
         names = ["band", "y", "x"][-len(tensor) :]
         kind = pa.fixed_shape_tensor(pa.from_numpy_dtype(self.pixels.dtype), tensor, names)
         r = self.resolution
-        metadata = {
-            "_FillValue": "0",
-            "proj:epsg": str(EPSG),
-            "proj:transform": json.dumps([r, 0, ORIGIN[0], 0, -r, ORIGIN[1], 0, 0, 1]),
-            "proj:shape": json.dumps([self.rows, self.pixels.shape[-1]]),
-        } | self.metadata
+        transform = json.dumps([r, 0, ORIGIN[0], 0, -r, ORIGIN[1], 0, 0, 1])
+        if self.windows:
+            place = {
+                "cubeflight:windows": json.dumps(self.windows),
+                "cubeflight:windows_transform": transform,
+            }
+        else:
+            shape = json.dumps([self.rows, self.pixels.shape[-1]])
+            place = {"proj:transform": transform, "proj:shape": shape}
+        metadata = {"_FillValue": "0", "proj:epsg": str(EPSG)} | place | self.metadata
         return pa.field(self.path, kind, nullable=False, metadata=metadata)
 
     def block(self, step: int, block: int) -> pa.Array:
         kind = self.field().type
         values = np.full(kind.shape, 77, self.pixels.dtype)  # padding that must not be seen
-        rows = self.pixels[step][..., block * self.block_rows :, :][..., : self.block_rows, :]
-        values[..., : rows.shape[-2], :] = rows
+        part = self.part(step, block)
+        values[..., : part.shape[-2], : part.shape[-1]] = part
         # The storage type comes from the schema: its children are not nullable.
         items = pa.array(values.ravel(), type=kind.value_type)
         storage = pa.FixedSizeListArray.from_arrays(items, type=kind.storage_type)
@@ -74,6 +93,8 @@ class Cube:
 
     @property
     def blocks(self) -> int:
+        if windows := self.bands[0].windows:
+            return len(windows)
         return max(-(-band.rows // band.block_rows) for band in self.bands)
 
     @property

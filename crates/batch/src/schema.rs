@@ -90,7 +90,7 @@ fn tensor_field(layout: &Layout, column: &Column, raw_offset: Option<i16>) -> Re
     };
     let data_type = DataType::FixedSizeList(list_item(item), list_size);
 
-    let (rows, columns) = (column.block_rows, column.window.width);
+    let (rows, columns) = (column.block_rows, column.block_width);
     let tensor = match column.planes() {
         1 => json!({ "shape": [rows, columns], "dim_names": ["y", "x"] }),
         planes => json!({ "shape": [planes, rows, columns], "dim_names": ["band", "y", "x"] }),
@@ -99,12 +99,8 @@ fn tensor_field(layout: &Layout, column: &Column, raw_offset: Option<i16>) -> Re
         ("ARROW:extension:name".to_owned(), "arrow.fixed_shape_tensor".to_owned()),
         ("ARROW:extension:metadata".to_owned(), tensor.to_string()),
         ("proj:epsg".to_owned(), column.grid.epsg.to_string()),
-        (
-            "proj:transform".to_owned(),
-            json!(column.lattice().transform(&column.window)).to_string(),
-        ),
-        ("proj:shape".to_owned(), json!([column.window.height, column.window.width]).to_string()),
     ]);
+    metadata.extend(place(column).map(|(key, value)| (key.to_owned(), value.to_string())));
     if column.reduce > 0 {
         let by = if column.sampled() { "sampling" } else { "low-pass" };
         metadata.insert("reduce".to_owned(), column.reduce.to_string());
@@ -117,6 +113,24 @@ fn tensor_field(layout: &Layout, column: &Column, raw_offset: Option<i16>) -> Re
         radiometry_attributes(layout.radiometry, raw_offset, &mut metadata);
     }
     Ok(Field::new(&column.path, data_type, false).with_metadata(metadata))
+}
+
+/// Where the pixels lie. A list of windows has no `proj:transform` and no `proj:shape`, because one
+/// place for all would be wrong for each.
+fn place(column: &Column) -> [(&'static str, Value); 2] {
+    let lattice = column.lattice();
+    if column.is_list() {
+        let windows = column.windows().iter();
+        let windows: Vec<_> = windows.map(|it| json!([it.y, it.x, it.height, it.width])).collect();
+        return [
+            ("cubeflight:windows", Value::from(windows)),
+            ("cubeflight:windows_transform", json!(lattice.transform(&lattice.full()))),
+        ];
+    }
+    [
+        ("proj:transform", json!(lattice.transform(&column.window))),
+        ("proj:shape", json!([column.window.height, column.window.width])),
+    ]
 }
 
 /// Strings travel as they are, everything else as JSON.
@@ -165,11 +179,12 @@ fn schema_metadata(layout: &Layout, time: &TimeRange, request: &str) -> HashMap<
         .columns
         .iter()
         .map(|column| {
+            let [height, width] = column.shape();
             json!({
                 "name": column.path,
                 "block_rows": column.block_rows,
-                "height": column.window.height,
-                "width": column.window.width,
+                "height": height,
+                "width": width,
             })
         })
         .collect();

@@ -10,7 +10,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use arrow_schema::{DataType, Field, Metadata, Schema};
-use common::{Request, kinds, quarter, reflectance, seed};
+use common::{Request, kinds, quarter, reflectance, seed, several};
 use cubeflight_batch::{cube_schema, encode_schema};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -98,6 +98,42 @@ fn a_reduced_request_has_its_golden_schema() {
     compare(&quarter());
 }
 
+#[test]
+fn a_list_of_windows_has_its_golden_schema() {
+    compare(&several());
+}
+
+/// Each window tells where it is; nothing tells of a place of all of them.
+#[test]
+fn windows_of_a_list_have_their_places() {
+    let request = several();
+    let schema = request.schema();
+    assert_eq!(schema.metadata["cubeflight:blocks"], "3");
+    for column in &request.layout.columns {
+        let field = schema.field_with_name(&column.path).unwrap();
+        let metadata = field.metadata();
+        assert!(!metadata.contains_key("proj:transform") && !metadata.contains_key("proj:shape"));
+        let windows: Vec<[u32; 4]> = serde_json::from_str(&metadata["cubeflight:windows"]).unwrap();
+        let text = metadata["cubeflight:windows_transform"].as_str();
+        let [step, _, left, _, down, top, ..] = serde_json::from_str::<[f64; 9]>(text).unwrap();
+        assert_eq!(windows.len(), 3);
+        for (window, [y, x, height, width]) in column.windows().iter().zip(&windows) {
+            assert_eq!(
+                [window.y, window.x, window.height, window.width],
+                [*y, *x, *height, *width]
+            );
+            let [.., wanted_left, _, _, wanted_top, _, _, _] = column.lattice().transform(window);
+            assert_eq!(left + f64::from(*x) * step, wanted_left);
+            assert_eq!(top + f64::from(*y) * down, wanted_top);
+        }
+        let DataType::FixedSizeList(_, size) = field.data_type() else { panic!() };
+        let largest = [2, 3].map(|side| windows.iter().map(|window| window[side]).max().unwrap());
+        let elements = column.planes() * largest[0] * largest[1];
+        assert_eq!(u32::try_from(*size).unwrap(), elements);
+        assert_eq!(windows[1][2..], [1, 1]);
+    }
+}
+
 /// Corner + (i * 4 + 0.5) * metres is the centre of sample i, of the whole tile as of a window.
 #[test]
 fn reduced_pixels_are_centred_on_their_samples() {
@@ -126,7 +162,7 @@ fn reduced_pixels_are_centred_on_their_samples() {
 /// Hash maps of metadata differ in order from one to the next.
 #[test]
 fn the_bytes_are_the_same_every_time() {
-    for request in [seed, kinds, reflectance, quarter] {
+    for request in [seed, kinds, reflectance, quarter, several] {
         let first = encode_schema(&request().schema());
         for _ in 0..20 {
             assert_eq!(encode_schema(&request().schema()), first);

@@ -11,4 +11,4 @@ mod error;
 mod transform;
 
 pub use error::{Error, Result};
-pub use transform::to_utm;
+pub use transform::{to_utm, window_to_utm};

@@ -53,22 +53,41 @@ thread_local! {
 /// [`Error::Bounds`] for numbers that span no area, [`Error::NoTransformation`] and
 /// [`Error::OutOfReach`] for bounds that have no place in the tile's zone.
 pub fn to_utm(bounds: [f64; 4], from: &str, tile: MgrsTile) -> Result<Bounds> {
+    convert(bounds, from, tile, Bounds::new)
+}
+
+/// The same for one of several windows, which may be a line or a point.
+///
+/// # Errors
+///
+/// As [`to_utm`], but that [`Error::Bounds`] is only for numbers in the wrong order.
+pub fn window_to_utm(bounds: [f64; 4], from: &str, tile: MgrsTile) -> Result<Bounds> {
+    convert(bounds, from, tile, Bounds::with_points)
+}
+
+/// `checked` says which rectangles are bounds.
+fn convert(
+    bounds: [f64; 4],
+    from: &str,
+    tile: MgrsTile,
+    checked: impl Fn(f64, f64, f64, f64) -> cubeflight_sentinel2::Result<Bounds>,
+) -> Result<Bounds> {
     let code: Code = from.parse()?;
     let [min_x, min_y, max_x, max_y] = bounds;
     let degenerate = || Error::Bounds { bounds: list(&bounds), crs: code.to_string() };
-    if !bounds.iter().all(|v| v.is_finite()) || min_y >= max_y {
+    if !bounds.iter().all(|v| v.is_finite()) {
         return Err(degenerate());
     }
     if code == Code::Epsg(tile.epsg()) {
-        return Bounds::new(min_x, min_y, max_x, max_y).map_err(|_| degenerate());
+        return checked(min_x, min_y, max_x, max_y).map_err(|_| degenerate());
     }
+    // whatever order longitudes are in
+    checked(min_x.min(max_x), min_y, min_x.max(max_x), max_y).map_err(|_| degenerate())?;
     let transformation = cached(code, tile)?;
     // PROJ takes bounds across the antimeridian too, but returns a rectangle that is far too wide.
     let across = min_x > max_x && transformation.degrees;
     let max_x = if across { max_x + 360.0 } else { max_x };
-    if min_x >= max_x {
-        return Err(degenerate());
-    }
+    checked(min_x, min_y, max_x, max_y).map_err(|_| degenerate())?;
     let unwrapped = [min_x, min_y, max_x, max_y];
     let out_of_reach = || Error::OutOfReach { bounds: list(&bounds), crs: code.to_string(), tile };
     if !transformation.reaches(&unwrapped, tile) {
@@ -79,7 +98,7 @@ pub fn to_utm(bounds: [f64; 4], from: &str, tile: MgrsTile) -> Result<Bounds> {
         .transform_bounds(min_x, min_y, max_x, max_y, DENSIFY)
         .map_err(|_| out_of_reach())?;
     // PROJ marks what it cannot place by infinities.
-    Bounds::new(left, bottom, right, top).map_err(|_| out_of_reach())
+    checked(left, bottom, right, top).map_err(|_| out_of_reach())
 }
 
 /// The numbers as in the request; large ones with an exponent.
@@ -168,7 +187,7 @@ mod tests {
     use proj::Proj;
     use proptest::prelude::*;
 
-    use super::{CACHE, CACHED, to_utm};
+    use super::{CACHE, CACHED, to_utm, window_to_utm};
 
     /// Corners in longitude and latitude and what pyproj makes of the lower left and upper right.
     const GEOGRAPHIC: [f64; 4] = [
@@ -232,6 +251,25 @@ mod tests {
         assert_eq!(utm(CORNERS, "32633", "33TVN"), CORNERS);
         let [a, b, c, d] = CORNERS;
         assert_eq!(code([c, b, a, d], "32633", "33TVN"), "CF-CRS-005");
+    }
+
+    #[test]
+    fn windows_may_be_points() {
+        let there = Proj::new_known_crs("EPSG:4326", "EPSG:32633", None).unwrap();
+        let [lon, lat, east, ..] = GEOGRAPHIC;
+        let (x, y) = there.convert((lon, lat)).unwrap();
+        let point = window_to_utm([lon, lat, lon, lat], "4326", tile("33TVN")).unwrap();
+        assert_eq!((point.min_x, point.min_y), (point.max_x, point.max_y));
+        assert!((point.min_x - x).abs() < 1e-6 && (point.min_y - y).abs() < 1e-6);
+        // a parallel bends
+        let line = window_to_utm([lon, lat, east, lat], "4326", tile("33TVN")).unwrap();
+        assert!(line.max_x - line.min_x > 10_000.0 && line.max_y > line.min_y);
+        let box_of = |bounds| window_to_utm(bounds, "4326", tile("33TVN"));
+        assert_eq!(box_of(GEOGRAPHIC).unwrap(), to_utm(GEOGRAPHIC, "4326", tile("33TVN")).unwrap());
+        for wrong in [[lon, lat, lon, lat - 0.1], [lon, lat, f64::NAN, lat]] {
+            assert_eq!(box_of(wrong).unwrap_err().code(), "CF-CRS-005");
+        }
+        assert_eq!(box_of([1e3, lat, 1e3, lat]).unwrap_err().code(), "CF-CRS-006");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use cubeflight_plan::{Column, Fault, Layout, SCL};
 use tokio::sync::Notify;
 
 use crate::memory::HeldBytes;
-use crate::validity::Validity;
+use crate::validity::{StepValidity, Validity};
 use crate::{Error, Pixels, Result};
 
 /// A finished row-block of a time step.
@@ -41,7 +41,7 @@ pub(crate) struct StepState {
     /// Parts of the step.
     pub(crate) parts: usize,
     /// Absent where all pixels of the only part are used.
-    pub(crate) validity: Option<Arc<Validity>>,
+    pub(crate) validity: Option<Arc<StepValidity>>,
     /// The scene classification is taken from the validity.
     pub(crate) scl_of_mask: bool,
     /// The step has too few valid pixels.
@@ -90,6 +90,11 @@ impl OpenBlock {
         }
     }
 
+    /// Which row-block of its step it is.
+    pub(crate) fn number(&self) -> u32 {
+        u32::from(self.block)
+    }
+
     /// Position of the time step in the plan.
     pub(crate) fn step(&self) -> usize {
         self.state.step
@@ -97,7 +102,7 @@ impl OpenBlock {
 
     /// Which pixels are used; absent where all pixels of the only part are.
     pub(crate) fn validity(&self) -> Option<&Validity> {
-        self.state.validity.as_deref()
+        self.state.validity.as_ref()?.of_block(self.block)
     }
 
     /// The buffer of a column; held only while one tile copies its samples.
@@ -171,7 +176,7 @@ impl OpenBlock {
             faults: whole,
             partial,
             replaced,
-            valid_fraction: self.validity().and_then(Validity::fraction),
+            valid_fraction: self.state.validity.as_ref().and_then(|it| it.fraction()),
             skipped: self.state.skipped,
             _held: lock(&self.held).take(),
         })
@@ -185,16 +190,19 @@ impl OpenBlock {
         if failed.is_empty() && !scl || self.state.skipped {
             return;
         }
-        let (window, resolution) = (column.window, column.grid.resolution);
-        let (pixels, stride) = (column.area(), column.lattice().stride() as usize);
-        let plane = column.block_rows as usize * window.width as usize;
-        for (line, row) in column.rows_of_block(u32::from(self.block)).enumerate() {
-            let y = column.full_y(window.y + row);
-            let start = line * window.width as usize;
+        let (window, resolution) =
+            (column.block_window(u32::from(self.block)), column.grid.resolution);
+        let lattice = column.lattice();
+        let (pixels, stride) = (lattice.area(&window), lattice.stride() as usize);
+        let (pitch, width) = (column.block_width as usize, window.width as usize);
+        let plane = column.block_rows as usize * pitch;
+        for line in 0..window.height {
+            let y = column.full_y(window.y + line);
+            let start = line as usize * pitch;
             if scl
                 && let Pixels::U8(values) = buffer
                 && let Some(classes) = validity.scl_row(y, pixels.x, pixels.width)
-                && let Some(target) = values.get_mut(start..start + window.width as usize)
+                && let Some(target) = values.get_mut(start..start + width)
             {
                 let classes = classes.iter().step_by(stride);
                 target.iter_mut().zip(classes).for_each(|(slot, class)| *slot = *class);
@@ -231,11 +239,16 @@ impl Filling {
         self.over = true;
     }
 
-    /// What a part would give to a column becomes fill.
-    pub(crate) fn fail(&self, column: usize, part: usize, fault: &Fault) {
-        for block in self.blocks.iter() {
-            block.fail(column, part, fault.clone());
-        }
+    /// What a part would give to a column becomes fill in those row-blocks that `lacks` names.
+    pub(crate) fn fail(
+        &self,
+        column: usize,
+        part: usize,
+        fault: &Fault,
+        lacks: impl Fn(u32) -> bool,
+    ) {
+        let lacking = self.blocks.iter().filter(|block| lacks(block.number()));
+        lacking.for_each(|block| block.fail(column, part, fault.clone()));
     }
 
     /// The stream ends before the first of the blocks.

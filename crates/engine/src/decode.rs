@@ -196,7 +196,7 @@ impl TileJob {
     ) -> cubeflight_jp2::Result<()> {
         let of_block = column.block_window(number);
         let Some(part) = samples.intersection(&of_block) else { return Ok(()) };
-        let pitch = column.window.width as usize;
+        let pitch = column.block_width as usize;
         let target = Target {
             start: (part.y - of_block.y) as usize * pitch + (part.x - of_block.x) as usize,
             pitch,

@@ -52,6 +52,14 @@ pub enum Error {
     /// Bounds could not be brought to the tile's UTM zone.
     #[error(transparent)]
     Crs(#[from] cubeflight_crs::Error),
+    /// One of several windows cannot be used.
+    #[error("windows[{position}]: {error}")]
+    InWindow {
+        /// Which one, from 0.
+        position: usize,
+        /// What is wrong with it.
+        error: Box<Error>,
+    },
     /// A domain word was refused.
     #[error(transparent)]
     Domain(#[from] cubeflight_sentinel2::Error),
@@ -106,6 +114,7 @@ impl Error {
             Self::Task { .. } => "CF-ENG-002",
             Self::Pool { .. } => "CF-ENG-003",
             Self::Crs(error) => error.code(),
+            Self::InWindow { error, .. } => error.code(),
             Self::Domain(error) => error.code(),
             Self::Catalog(error) => error.code(),
             Self::Index(error) => error.code(),

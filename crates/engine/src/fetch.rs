@@ -84,6 +84,24 @@ pub(crate) enum Trouble {
     Permanent { code: &'static str, message: String },
 }
 
+/// A read that does not give all that it should.
+#[derive(Debug, Clone)]
+pub(crate) struct Failed {
+    pub(crate) trouble: Trouble,
+    /// Row-blocks that lack pixels.
+    pub(crate) blocks: Vec<Range<u32>>,
+}
+
+impl Failed {
+    fn all_of(group: &ReadGroup, trouble: Trouble) -> Self {
+        Self { trouble, blocks: group.tiles.iter().flat_map(filled).collect() }
+    }
+}
+
+fn filled(tile: &TileRead) -> impl Iterator<Item = Range<u32>> {
+    tile.areas.iter().map(|area| area.blocks.clone())
+}
+
 /// Where an image goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -232,10 +250,12 @@ impl AssetTask {
         context: &'a Arc<Context>,
         group: &'a ReadGroup,
         blocks: &'a Arc<[Arc<OpenBlock>]>,
-    ) -> BoxFuture<'a, Result<(), Trouble>> {
+    ) -> BoxFuture<'a, Result<(), Failed>> {
         async move {
             let gone = match self.read_group(context, group, blocks).await {
-                Err(Trouble::Gone { code, message }) if !self.others.is_empty() => {
+                Err(Failed { trouble: Trouble::Gone { code, message }, .. })
+                    if !self.others.is_empty() =>
+                {
                     Fault { product: self.product.clone(), code, message }
                 }
                 outcome => return outcome,
@@ -243,13 +263,15 @@ impl AssetTask {
             let other = self.stand_in.get_or_init(|| self.next_candidate(context)).await;
             let Ok(other) = other else {
                 // what the first one lacked is what matters
-                return Err(Trouble::Permanent { code: gone.code, message: gone.message });
+                let trouble = Trouble::Permanent { code: gone.code, message: gone.message };
+                return Err(Failed::all_of(group, trouble));
             };
             let group = other.group_of(group);
             other.run(context, &group, blocks).await?;
+            let filled = || blocks.iter().filter(|block| group.fills(block.number()));
             for fault in std::iter::once(&gone).chain(&other.missed) {
                 let fault = other.stands_in_for(fault);
-                blocks.iter().for_each(|block| block.replaced(self.place.column, fault.clone()));
+                filled().for_each(|block| block.replaced(self.place.column, fault.clone()));
             }
             Ok(())
         }
@@ -273,22 +295,26 @@ impl AssetTask {
         context: &Arc<Context>,
         group: &ReadGroup,
         blocks: &Arc<[Arc<OpenBlock>]>,
-    ) -> Result<(), Trouble> {
-        match self.attempt(context, group, blocks, true).await {
-            Err(Trouble::Stale(reason)) => {
+    ) -> Result<(), Failed> {
+        // What passed its checks stays as it is where no better record is to be had.
+        let stale = match self.attempt(context, group, blocks, true).await {
+            Err(Failed { trouble: Trouble::Stale(reason), blocks }) => {
                 tracing::warn!(product = %self.product, href = self.read.href, reason, "stale index record");
+                blocks
             }
             outcome => return outcome,
-        }
+        };
         let fresh = self.refreshed.get_or_init(|| self.rescan(context)).await.as_ref();
-        let fresh = fresh.map_err(Trouble::clone)?;
+        let fresh = fresh.map_err(|trouble| Failed { trouble: trouble.clone(), blocks: stale })?;
         let group = fresh.group_of(group);
-        match fresh.attempt(context, &group, blocks, false).await {
-            Err(Trouble::Stale(message)) => {
-                Err(Trouble::Permanent { code: fault_code::SIZE_CHANGED, message })
+        let outcome = fresh.attempt(context, &group, blocks, false).await;
+        outcome.map_err(|Failed { trouble, blocks }| match trouble {
+            Trouble::Stale(message) => {
+                let trouble = Trouble::Permanent { code: fault_code::SIZE_CHANGED, message };
+                Failed { trouble, blocks }
             }
-            outcome => outcome,
-        }
+            trouble => Failed { trouble, blocks },
+        })
     }
 
     async fn rescan(&self, context: &Context) -> Result<Arc<Self>, Trouble> {
@@ -304,8 +330,14 @@ impl AssetTask {
     fn group_of(&self, stale: &ReadGroup) -> ReadGroup {
         let blocks = stale.blocks();
         let of_stale = || stale.tiles.iter().flat_map(|tile| &tile.areas);
+        // windows of a list may overlap
+        let same_blocks = |a: &TileArea, b: &TileArea| {
+            a.blocks.start < b.blocks.end && b.blocks.start < a.blocks.end
+        };
         let overlaps = |own: &&TileArea| {
-            of_stale().any(|area| area.samples.intersection(&own.samples).is_some())
+            of_stale().any(|area| {
+                same_blocks(area, own) && area.samples.intersection(&own.samples).is_some()
+            })
         };
         let within = |area: &TileArea| TileArea {
             blocks: area.blocks.start.max(blocks.start)..area.blocks.end.min(blocks.end),
@@ -327,7 +359,8 @@ impl AssetTask {
         group: &ReadGroup,
         blocks: &Arc<[Arc<OpenBlock>]>,
         fresh: bool,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), Failed> {
+        let all = |trouble| Failed::all_of(group, trouble);
         let decoded = self.decoded(context, group);
         // until all tiles are decoded
         let mut _fetched = None;
@@ -335,8 +368,10 @@ impl AssetTask {
             Some(decoded) => decoded,
             None => {
                 let bytes = group.ranges.iter().map(|range| range.end - range.start).sum();
-                _fetched = Some(context.engine.memory.fetch(bytes).await.map_err(ended)?);
-                self.read(context, group).await?
+                _fetched = Some(
+                    context.engine.memory.fetch(bytes).await.map_err(|error| all(ended(error)))?,
+                );
+                self.read(context, group).await.map_err(all)?
             }
         };
         let jobs = group.tiles.iter().zip(data).map(|(tile, data)| {
@@ -356,10 +391,19 @@ impl AssetTask {
         });
         // All of them, also after a failure: one that goes on alone would write into blocks that
         // another attempt fills, or that were given away.
-        let failed = join_all(jobs).await.into_iter().filter_map(Result::err);
-        // A stale tile explains the failures of its neighbours.
-        let worst = failed.min_by_key(|trouble| !matches!(trouble, Trouble::Stale(_)));
-        worst.map_or(Ok(()), Err)
+        let outcomes = group.tiles.iter().zip(join_all(jobs).await);
+        let mut blocks = Vec::new();
+        let mut worst: Option<Trouble> = None;
+        for (tile, outcome) in outcomes {
+            let Err(trouble) = outcome else { continue };
+            blocks.extend(filled(tile));
+            // A stale tile explains the failures of its neighbours.
+            let is_stale = |trouble: &Trouble| matches!(trouble, Trouble::Stale(_));
+            if worst.as_ref().is_none_or(|worst| is_stale(&trouble) && !is_stale(worst)) {
+                worst = Some(trouble);
+            }
+        }
+        worst.map_or(Ok(()), |trouble| Err(Failed { trouble, blocks }))
     }
 
     /// What was decoded before of all tiles of a group; nothing where some of it is missing.
@@ -495,12 +539,10 @@ fn cut(bytes: &Bytes, range: &Range<u64>, piece: &Range<u64>) -> Bytes {
     if start <= end && end <= bytes.len() { bytes.slice(start..end) } else { Bytes::new() }
 }
 
-/// The JP2 tiles that a column's window meets, where the file is tiled as its kind is.
+/// The JP2 tiles that hold samples of a column, where the file is tiled as its kind is.
 fn tiles_of(column: &Column) -> Vec<u16> {
     let lattice = TileLattice::of_asset(column.asset, &column.grid);
-    let tiles = lattice.tiles_in(column.area());
-    let tiles = tiles.filter(|(_, part)| column.samples_in(part).is_some());
-    tiles.filter_map(|(tile, _)| u16::try_from(tile).ok()).collect()
+    column.tiles(&lattice).into_iter().filter_map(|tile| u16::try_from(tile).ok()).collect()
 }
 
 fn column_of(context: &Context, column: usize) -> Result<&Column, Trouble> {

@@ -12,13 +12,13 @@ use crate::fetch::{AssetTask, Context, Place};
 use crate::memory::HeldBytes;
 use crate::queue::Gone;
 use crate::run::judge;
-use crate::validity::{PartPixels, Validity};
+use crate::validity::{PartPixels, StepValidity, Validity};
 use crate::{Block, Error, Pixels, Result};
 
 /// What was found out about a step.
 #[derive(Debug)]
 pub(crate) struct Masked {
-    pub(crate) validity: Arc<Validity>,
+    pub(crate) validity: Arc<StepValidity>,
     /// Parts of which it is not known which pixels are valid, and why.
     pub(crate) unknown: Vec<(usize, Fault)>,
     /// Images of other products that are read instead.
@@ -60,9 +60,10 @@ impl Masked {
 
 /// Bytes that the mask of a step holds, at most, while it is made.
 pub(crate) fn held_bytes(mask: &PlannedMask) -> u64 {
-    let images: u64 = mask.layout.columns.iter().map(Column::block_bytes).sum();
+    let images = mask.layout.block_bytes() * u64::from(mask.layout.blocks);
+    let pixels: u64 = mask.windows.iter().map(Window::pixels).sum();
     // per pixel and part: validity and class; per pixel: bits of the parts, class, masked, distance
-    mask.window.pixels() * (2 * mask.parts.len() as u64 + 12) + images
+    pixels * (2 * mask.parts.len() as u64 + 12) + images
 }
 
 /// Reads and decodes the images of the mask of a step.
@@ -83,12 +84,12 @@ pub(crate) async fn read(
         return Err(Error::WorkingSet { needed, allowed });
     }
     let is_scl = mask.is_scl();
-    let PlannedMask { window, layout, columns, parts: images } = mask;
+    let PlannedMask { windows, layout, columns, parts: images } = mask;
     let images_context = Arc::new(Context { layout: Arc::clone(&layout), ..context.clone() });
     let part_of = |column: usize| {
         images.iter().position(|columns| columns.contains(&column)).unwrap_or_default()
     };
-    let block = read_images(
+    let blocks = read_images(
         &images_context,
         step,
         columns,
@@ -99,32 +100,48 @@ pub(crate) async fn read(
         on_error,
     )
     .await?;
-    let Block { pixels, faults, replaced, .. } = block;
-    let replaced = replaced.into_iter().map(|(_, fault)| fault).collect();
+    let mut pixels = Vec::with_capacity(blocks.len());
+    let mut replaced: Vec<(usize, Fault)> = Vec::new();
     let mut unknown = Vec::new();
-    for (column, fault) in faults {
-        let part = part_of(column);
-        if !unknown.iter().any(|(known, _)| *known == part) {
-            unknown.push((part, fault));
+    for block in blocks {
+        pixels.push(block.pixels);
+        for (column, fault) in block.replaced {
+            if !replaced.iter().any(|known| known.0 == column && known.1.product == fault.product) {
+                replaced.push((column, fault));
+            }
+        }
+        for (column, fault) in block.faults {
+            let part = part_of(column);
+            if !unknown.iter().any(|(known, _)| *known == part) {
+                unknown.push((part, fault));
+            }
         }
     }
+    let replaced = replaced.into_iter().map(|(_, fault)| fault).collect();
     let known = |part: usize| !unknown.iter().any(|(unknown, _)| *unknown == part);
     let wanted: Vec<(bool, std::ops::Range<usize>)> =
         images.into_iter().enumerate().map(|(part, columns)| (known(part), columns)).collect();
-    let (footprint, rules) = (context.layout.footprint(), context.layout.mask.clone());
+    let (footprints, rules) = (context.layout.footprints(), context.layout.mask.clone());
     // Decoder jobs are counted in coded bytes. What happens to a pixel here is roughly estimated as
     // an eighth of what decoding a byte takes.
-    let cost = window.pixels() * wanted.len() as u64 / 8;
+    let all: u64 = windows.iter().map(Window::pixels).sum();
+    let cost = all * wanted.len() as u64 / 8;
     let combine = move || {
-        let parts: Vec<Option<PartPixels>> = wanted
-            .into_iter()
-            .map(|(known, range)| {
-                let columns = layout.columns.get(range.clone()).unwrap_or_default();
-                let pixels = pixels.get(range).unwrap_or_default();
-                known.then(|| part_pixels(window, columns, pixels))
-            })
-            .collect();
-        Validity::new(window, footprint, &parts, rules.as_ref())
+        let of_window = |(number, window, footprint): (u32, &Window, &Window)| {
+            let pixels = pixels.get(number as usize).map(Vec::as_slice).unwrap_or_default();
+            let parts: Vec<Option<PartPixels>> = wanted
+                .iter()
+                .map(|(known, range)| {
+                    let columns = layout.columns.get(range.clone()).unwrap_or_default();
+                    let pixels = pixels.get(range.clone()).unwrap_or_default();
+                    known.then(|| part_pixels(*window, number, columns, pixels))
+                })
+                .collect();
+            Validity::new(*window, *footprint, &parts, rules.as_ref())
+        };
+        let windows = (0..).zip(&windows).zip(&footprints);
+        let windows = windows.map(|((number, window), footprint)| (number, window, footprint));
+        StepValidity::new(windows.map(of_window).collect())
     };
     let validity = context.flow.run(step as u64, cost, combine).await;
     let ended_early = |Gone| Error::Task { reason: "a mask could not be made".to_owned() };
@@ -132,14 +149,14 @@ pub(crate) async fn read(
     Ok(Masked { validity, unknown, replaced, is_scl })
 }
 
-/// The images of a mask as one row-block.
+/// The images of a mask, one row-block for each of its windows.
 async fn read_images<'a>(
     context: &Arc<Context>,
     step: usize,
     columns: Vec<PlannedSource>,
     part_of: impl Fn(usize) -> (usize, Option<&'a PlannedPart>),
     on_error: OnError,
-) -> Result<Block> {
+) -> Result<Vec<Block>> {
     let layout = Arc::clone(&context.layout);
     let path = |column: usize| layout.columns.get(column).map_or("", |it| it.path.as_str());
     let mut reads = Vec::new();
@@ -161,73 +178,105 @@ async fn read_images<'a>(
             }
         }
     }
-    // The stream has reserved what its masks hold.
-    let held = HeldBytes::none()?;
     let state = StepState { step, parts: 1, ..StepState::default() };
-    let block = Arc::new(OpenBlock::new(&layout, state, 0, 0, held));
-    for (column, fault) in faults {
-        block.fail(column, 0, fault);
+    let mut blocks = Vec::with_capacity(usize::from(layout.blocks));
+    for number in 0..layout.blocks {
+        // The stream has reserved what its masks hold.
+        let held = HeldBytes::none()?;
+        let block = OpenBlock::new(&layout, state.clone(), number, 0, held);
+        for (column, fault) in &faults {
+            block.fail(*column, 0, fault.clone());
+        }
+        for (column, fault) in &replaced {
+            block.replaced(*column, fault.clone());
+        }
+        blocks.push(Arc::new(block));
     }
-    for (column, fault) in replaced {
-        block.replaced(column, fault);
-    }
-    let blocks: Arc<[Arc<OpenBlock>]> = Arc::from([Arc::clone(&block)]);
     stream::iter(reads.into_iter().map(Ok))
         .try_for_each_concurrent(context.engine.config.reads_per_stream.max(1), |(task, group)| {
-            let (blocks, path) = (Arc::clone(&blocks), &path);
+            let span = group.blocks();
+            let filled = blocks.get(span.start as usize..span.end as usize).unwrap_or_default();
+            let (filled, path): (Arc<[_]>, _) = (filled.into(), &path);
             async move {
-                if let Err(trouble) = task.run(context, &group, &blocks).await {
+                if let Err(failed) = task.run(context, &group, &filled).await {
                     let column = task.place.column;
-                    let fault = judge(on_error, path(column), &task.product, trouble)?;
-                    blocks.iter().for_each(|block| block.fail(column, 0, fault.clone()));
+                    let fault = judge(on_error, path(column), &task.product, failed.trouble)?;
+                    filled.iter().for_each(|block| block.fail(column, 0, fault.clone()));
                 }
                 Ok::<(), Error>(())
             }
         })
         .await?;
-    block.finish(&layout).await
+    let mut finished = Vec::with_capacity(blocks.len());
+    for block in blocks {
+        finished.push(block.finish(&layout).await?);
+    }
+    Ok(finished)
 }
 
-/// Which pixels of a part are valid: those where none of its images is 0.
-fn part_pixels(window: Window, columns: &[Column], pixels: &[Pixels]) -> PartPixels {
+/// Which pixels of a window of a part are valid: those where none of its images is 0.
+fn part_pixels(window: Window, block: u32, columns: &[Column], pixels: &[Pixels]) -> PartPixels {
     let mut valid = vec![true; usize::try_from(window.pixels()).unwrap_or(0)];
     let mut scl = None;
     for (column, pixels) in columns.iter().zip(pixels) {
+        let image = ImageAt { window: column.block_window(block), pitch: column.block_width };
+        let resolution = column.grid.resolution;
         match pixels {
             Pixels::U8(values) => {
-                clear_invalid(window, column, &mut valid, |at| values.get(at) != Some(&0))
+                let is_set = |at| values.get(at) != Some(&0);
+                clear_invalid(window, resolution, image, &mut valid, is_set);
             }
             Pixels::U16(values) => {
-                clear_invalid(window, column, &mut valid, |at| values.get(at) != Some(&0))
+                let is_set = |at| values.get(at) != Some(&0);
+                clear_invalid(window, resolution, image, &mut valid, is_set);
             }
             Pixels::F32(_) => (),
         }
         if let Pixels::U8(values) = pixels
             && column.asset == SCL
         {
-            scl = Some(values.clone());
+            scl = Some(image.rows(values));
         }
     }
     PartPixels { valid, scl }
+}
+
+/// Where the pixels of an image lie in a buffer.
+#[derive(Debug, Clone, Copy)]
+struct ImageAt {
+    window: Window,
+    /// Columns of the buffer.
+    pitch: u32,
+}
+
+impl ImageAt {
+    fn index(self, x: u32, y: u32) -> usize {
+        let (x, y) = (x.saturating_sub(self.window.x), y.saturating_sub(self.window.y));
+        y as usize * self.pitch as usize + x as usize
+    }
+
+    /// The pixels without what fills the buffer beyond them.
+    fn rows(self, values: &[u8]) -> Vec<u8> {
+        let width = self.window.width as usize;
+        let rows = values.chunks(self.pitch.max(1) as usize).take(self.window.height as usize);
+        rows.flat_map(|row| row.get(..width).unwrap_or_default()).copied().collect()
+    }
 }
 
 /// Clears the pixels of the 20 m grid of which an image lacks a pixel: one of four of 10 m, or the
 /// one of 60 m that holds it.
 fn clear_invalid(
     window: Window,
-    column: &Column,
+    resolution: Resolution,
+    image: ImageAt,
     valid: &mut [bool],
     is_set: impl Fn(usize) -> bool,
 ) {
-    let image = column.window;
-    let at = |x: u32, y: u32| {
-        let (x, y) = (x.saturating_sub(image.x), y.saturating_sub(image.y));
-        is_set(y as usize * image.width as usize + x as usize)
-    };
+    let at = |x: u32, y: u32| is_set(image.index(x, y));
     let pixels =
         (window.y..window.bottom()).flat_map(|y| (window.x..window.right()).map(move |x| (x, y)));
     for (valid, (x, y)) in valid.iter_mut().zip(pixels) {
-        *valid &= match column.grid.resolution {
+        *valid &= match resolution {
             Resolution::R10m => {
                 let (x, y) = (x * 2, y * 2);
                 at(x, y) && at(x + 1, y) && at(x, y + 1) && at(x + 1, y + 1)

@@ -172,6 +172,7 @@ mod tests {
             bounds: Some(bounds),
             align: Align::Centre,
             reduce: 0,
+            windows: &[],
             radiometry: Radiometry::Raw,
             mask: None,
             min_valid: None,

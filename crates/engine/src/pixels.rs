@@ -18,7 +18,7 @@ impl Pixels {
     #[must_use]
     pub fn fill(column: &Column) -> Self {
         // A row-block is at most as large as the largest message, which is below 1 GiB.
-        let plane = u64::from(column.block_rows) * u64::from(column.window.width);
+        let plane = u64::from(column.block_rows) * u64::from(column.block_width);
         Self::fill_of(column, usize::try_from(plane).unwrap_or(usize::MAX))
     }
 

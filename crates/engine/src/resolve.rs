@@ -41,11 +41,13 @@ impl Engine {
             Some(bounds) => Some(utm_bounds(request, bounds.clone()).await?),
             None => None,
         };
+        let windows = utm_windows(request).await?;
         let layout = Layout::new(&LayoutRequest {
             level: request.level,
             tile: request.tile,
             assets: &request.assets,
             bounds,
+            windows: &windows,
             align: request.align,
             reduce: request.reduce,
             radiometry: request.radiometry,
@@ -191,4 +193,23 @@ async fn utm_bounds(request: &CubeRequest, bounds: RequestBounds) -> Result<Boun
     let work = move || cubeflight_crs::to_utm(bounds.rectangle, &crs, tile);
     let joined = tokio::task::spawn_blocking(work).await;
     Ok(joined.map_err(|error| Error::Task { reason: error.to_string() })??)
+}
+
+/// The same for windows, which may be points.
+async fn utm_windows(request: &CubeRequest) -> Result<Vec<Bounds>> {
+    let (tile, windows) = (request.tile, request.windows.clone());
+    if windows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let window = move |(position, RequestBounds { rectangle, crs }): (usize, RequestBounds)| {
+        let [min_x, min_y, max_x, max_y] = rectangle;
+        let bounds = match crs {
+            Some(crs) => cubeflight_crs::window_to_utm(rectangle, &crs, tile).map_err(Error::from),
+            None => Bounds::with_points(min_x, min_y, max_x, max_y).map_err(Error::from),
+        };
+        bounds.map_err(|error| Error::InWindow { position, error: Box::new(error) })
+    };
+    let work = move || windows.into_iter().enumerate().map(window).collect();
+    let joined = tokio::task::spawn_blocking(work).await;
+    joined.map_err(|error| Error::Task { reason: error.to_string() })?
 }

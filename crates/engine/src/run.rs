@@ -26,7 +26,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::block::{Filling, OpenBlock, StepState};
-use crate::fetch::{AssetTask, Context, Place, Trouble};
+use crate::fetch::{AssetTask, Context, Failed, Place, Trouble};
 use crate::mask::{self, Masked};
 use crate::memory::{self, StreamMemory};
 use crate::{Block, Engine, Error, Result};
@@ -316,12 +316,14 @@ impl Producer {
         self.tasks.spawn(async move {
             let outcome = asset.run(&context, &group, filling.blocks()).await;
             drop(slot);
-            if let Err(trouble) = outcome {
+            if let Err(Failed { trouble, blocks }) = outcome {
                 let Place { column: position, part } = asset.place;
                 let column = context.layout.columns.get(position);
                 let path = column.map_or("", |column| column.path.as_str());
                 match judge(on_error, path, &asset.product, trouble) {
-                    Ok(fault) => filling.fail(position, part, &fault),
+                    Ok(fault) => filling.fail(position, part, &fault, |block| {
+                        blocks.iter().any(|failed| failed.contains(&block))
+                    }),
                     Err(error) => filling.end(error),
                 }
             }

@@ -42,7 +42,7 @@ fn mask(layout: &Layout, step: &TimeStep, records: &Records) -> Option<StepMask>
     let parts = step.parts.iter().map(|part| {
         mask_assets_of(layout, part).into_iter().map(|asset| image(asset, part)).collect()
     });
-    Some(StepMask { window: layout.mask_window(radius), parts: parts.collect() })
+    Some(StepMask { windows: layout.mask_windows(radius), parts: parts.collect() })
 }
 
 /// The images that tell which pixels of a product are valid, where it has them: the scene

@@ -24,8 +24,40 @@ pub(crate) struct Validity {
     masked: Option<Vec<bool>>,
     /// The scene classification of the step, from the part that is used.
     scl: Option<Vec<u8>>,
-    /// Share of the pixels of the footprint that are valid and not masked.
-    fraction: Option<f64>,
+    /// Pixels of the footprint that are valid and not masked, and how many pixels it has.
+    counts: Option<(u64, u64)>,
+}
+
+/// Validity of the pixels of a step, window by window.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct StepValidity {
+    windows: Vec<Validity>,
+}
+
+impl StepValidity {
+    /// One for all row-blocks, or one for each of them.
+    pub(crate) fn new(windows: Vec<Validity>) -> Self {
+        Self { windows }
+    }
+
+    /// What holds for a row-block.
+    pub(crate) fn of_block(&self, block: u16) -> Option<&Validity> {
+        match self.windows.as_slice() {
+            [only] => Some(only),
+            windows => windows.get(usize::from(block)),
+        }
+    }
+
+    /// Share of the pixels of all footprints that are valid; `None` where it is not known. What
+    /// several footprints hold counts for each.
+    pub(crate) fn fraction(&self) -> Option<f64> {
+        let mut sum = (0, 0);
+        for window in &self.windows {
+            let (valid, pixels) = window.counts?;
+            sum = (sum.0 + valid, sum.1 + pixels);
+        }
+        (sum.1 > 0).then(|| sum.0 as f64 / sum.1 as f64)
+    }
 }
 
 /// What validity is made from.
@@ -62,7 +94,7 @@ impl Validity {
             }
             masked
         });
-        let fraction = fraction(window, footprint, &valid, masked.as_deref());
+        let counts = counts(window, footprint, &valid, masked.as_deref());
         let known = parts.iter().any(Option::is_some);
         Self {
             window,
@@ -70,13 +102,8 @@ impl Validity {
             parts: parts.len().min(MAX_PARTS),
             masked,
             scl,
-            fraction: known.then_some(fraction).flatten(),
+            counts: known.then_some(counts).flatten(),
         }
-    }
-
-    /// Share of the pixels of the footprint that are valid; `None` where it is not known.
-    pub(crate) fn fraction(&self) -> Option<f64> {
-        self.fraction
     }
 
     /// Whether pixels must be told apart by their part.
@@ -158,12 +185,12 @@ fn merged_scl(valid: &[u16], parts: &[Option<PartPixels>]) -> Option<Vec<u8>> {
     Some(valid.iter().enumerate().map(class).collect())
 }
 
-fn fraction(
+fn counts(
     window: Window,
     footprint: Window,
     valid: &[u16],
     masked: Option<&[bool]>,
-) -> Option<f64> {
+) -> Option<(u64, u64)> {
     let inside = window.intersection(&footprint)?;
     let mut count = 0_u64;
     for y in inside.y..inside.bottom() {
@@ -176,7 +203,7 @@ fn fraction(
         let used = valid.iter().enumerate().filter(|(at, bits)| **bits != 0 && !is_masked(*at));
         count += used.count() as u64;
     }
-    Some(count as f64 / inside.pixels() as f64)
+    Some((count, inside.pixels()))
 }
 
 #[cfg(test)]
@@ -211,7 +238,7 @@ mod tests {
         // most of the nine pixels: eight of the first; then none of the first
         assert_eq!(validity.part_at(Resolution::R60m, 10, 20), 0);
         assert_eq!(validity.part_at(Resolution::R60m, 11, 20), 1);
-        assert_eq!(validity.fraction(), Some(15.0 / 18.0));
+        assert_eq!(validity.counts, Some((15, 18)));
     }
 
     #[test]
@@ -225,8 +252,14 @@ mod tests {
         assert!(validity.is_masked(Resolution::R60m, 10, 20));
         assert!(!validity.is_masked(Resolution::R10m, 60, 120));
         assert!(validity.is_masked(Resolution::R10m, 65, 121));
-        assert_eq!(validity.fraction(), Some((18.0 - 5.0 - 3.0) / 18.0));
+        assert_eq!(validity.counts, Some((18 - 5 - 3, 18)));
         assert!(!validity.has_parts());
+        // the windows of a list count together
+        let clear = Validity::new(WINDOW, WINDOW, &[scl(&[4; 18])], Some(&mask(&[9], 20.0)));
+        let both = StepValidity::new(vec![validity, clear.clone()]);
+        assert_eq!(both.fraction(), Some((10.0 + 18.0) / 36.0));
+        assert_eq!((both.of_block(1), both.of_block(2)), (Some(&clear), None));
+        assert_eq!(StepValidity::new(vec![clear.clone()]).of_block(7), Some(&clear));
     }
 
     #[test]
@@ -236,7 +269,7 @@ mod tests {
         assert_eq!(validity.part_at(Resolution::R20m, 31, 61), 1);
         assert_eq!(validity.scl_row(60, 30, 2), Some(&[4, 4][..]));
         let nothing = Validity::new(WINDOW, WINDOW, &[None], Some(&mask(&[9], 0.0)));
-        assert_eq!((nothing.fraction(), nothing.masks()), (None, false));
+        assert_eq!((nothing.counts, nothing.masks()), (None, false));
     }
 
     proptest! {

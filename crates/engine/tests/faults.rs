@@ -37,7 +37,8 @@ fn check_marked(layout: &Layout, blocks: &[Given], code: &str) -> Vec<u16> {
         let column = &layout.columns[position];
         let truth = crop(&TRUTH[position], column);
         for block in blocks {
-            let rows = column.rows_of_block(u32::from(block.block));
+            let held = column.block_window(u32::from(block.block));
+            let rows = held.y as usize..held.bottom() as usize;
             let width = column.window.width as usize;
             let found = numbers(&block.pixels[position]);
             match block.faults.iter().find(|(failed, _)| *failed == position) {
@@ -148,10 +149,10 @@ async fn a_tile_part_whose_header_is_damaged() {
     let layout = place.engine(EngineConfig::default()).layout(&request(OnError::Mark)).await;
     let column = layout.unwrap().columns[0].clone();
     // Row 5 of the tiles, and what is read with it.
-    let first = column.rows_of_block(u32::from(marked[0]));
-    let last = column.rows_of_block(u32::from(*marked.last().unwrap()));
-    assert!(first.start <= 5 * 192 && first.end > 5 * 192, "{first:?}");
-    assert!(last.start < 6 * 192 && last.end >= 6 * 192, "{last:?}");
+    let first = column.block_window(u32::from(marked[0]));
+    let last = column.block_window(u32::from(*marked.last().unwrap()));
+    assert!(first.y <= 5 * 192 && first.bottom() > 5 * 192, "{first:?}");
+    assert!(last.y < 6 * 192 && last.bottom() >= 6 * 192, "{last:?}");
 }
 
 async fn ends_unavailable(engine: &Engine, on_error: OnError, code: &str) -> usize {

@@ -13,10 +13,9 @@ pub fn wire_summary(resolved: &Resolved) -> v1::PlanSummary {
         code: omitted.code.to_owned(),
         reason: omitted.reason.clone(),
     });
-    let shapes = layout.columns.iter().map(|column| v1::ColumnShape {
-        path: column.path.clone(),
-        height: column.window.height,
-        width: column.window.width,
+    let shapes = layout.columns.iter().map(|column| {
+        let [height, width] = column.shape();
+        v1::ColumnShape { path: column.path.clone(), height, width }
     });
     v1::PlanSummary {
         time_steps: small(summary.time_steps),

@@ -44,7 +44,7 @@ fn pixels(rows: &[RecordBatch], column: &Column) -> Vec<f32> {
         let tensor = row.column_by_name(&column.path).unwrap().as_fixed_size_list();
         assert_eq!((tensor.len(), tensor.null_count()), (1, 0));
         let values = tensor.value(0);
-        let valid = column.rows_of_block(number).len() * column.window.width as usize;
+        let valid = usize::try_from(column.block_window(number).pixels()).unwrap();
         match values.as_primitive_opt::<UInt16Type>() {
             Some(values) => cells.extend(values.values()[..valid].iter().map(|v| f32::from(*v))),
             None => {

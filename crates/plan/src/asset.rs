@@ -96,6 +96,14 @@ impl ReadGroup {
     pub fn blocks(&self) -> Range<u32> {
         span(self.tiles.iter().map(TileRead::blocks))
     }
+
+    /// Whether it has samples of a row-block. Of a list of windows those in between may belong to
+    /// others.
+    #[must_use]
+    pub fn fills(&self, block: u32) -> bool {
+        let mut areas = self.tiles.iter().flat_map(|tile| &tile.areas);
+        areas.any(|area| area.blocks.contains(&block))
+    }
 }
 
 fn span(ranges: impl Iterator<Item = Range<u32>>) -> Range<u32> {
@@ -162,36 +170,27 @@ pub fn plan_asset(
     };
 
     let parts = Parts::new(&record);
-    let mut tiles = Vec::new();
-    for (tile, areas) in areas_by_tile(column, &lattice) {
-        let not_indexed = || Error::TileNotIndexed { asset: name(), tile };
-        let tile = u16::try_from(tile).map_err(|_| not_indexed())?;
-        let source = parts.source(tile, &header, column, &areas).ok_or_else(not_indexed)?;
-        tiles.push(TileRead { tile, source, areas });
+    let mut groups = Vec::new();
+    for turn in column.areas_by_tile(&lattice) {
+        let mut tiles = Vec::with_capacity(turn.len());
+        for (tile, areas) in turn {
+            let not_indexed = || Error::TileNotIndexed { asset: name(), tile };
+            let tile = u16::try_from(tile).map_err(|_| not_indexed())?;
+            let source = parts.source(tile, &header, column, &areas).ok_or_else(not_indexed)?;
+            tiles.push(TileRead { tile, source, areas });
+        }
+        groups.extend(group(tiles, column.is_list(), cost));
     }
     // A stale or foreign record often lists tiles that the image does not have.
     if let Some(tile) = parts.tiles().find(|tile| *tile >= lattice.count()) {
         return Err(Error::TileNotIndexed { asset: name(), tile });
     }
-    let groups = group(tiles, cost);
     // The packet lengths of all tiles are many times what the plan keeps of them.
     let record = match record.packet_lengths {
         Some(_) => Arc::new(record.without_packet_lengths()),
         None => record,
     };
     Ok(AssetRead { href, groups, header, record })
-}
-
-/// The JP2 tiles that hold wanted samples, in raster order.
-fn areas_by_tile(column: &Column, lattice: &TileLattice) -> BTreeMap<u32, Vec<TileArea>> {
-    let mut tiles: BTreeMap<u32, Vec<TileArea>> = BTreeMap::new();
-    for (tile, part) in lattice.tiles_in(column.area()) {
-        // a tile's edge may hold no sample of a reduced lattice
-        let Some(samples) = column.samples_in(&part) else { continue };
-        let area = TileArea { blocks: column.blocks_of(&samples), samples };
-        tiles.entry(tile).or_default().push(area);
-    }
-    tiles
 }
 
 /// The tile-parts of a record, by tile.
@@ -262,16 +261,17 @@ pub fn decode_area(column: &Column, samples: Window) -> Rect {
 }
 
 /// Makes requests of what the tiles need: ranges become one where the cost model says so, those of
-/// neighbouring tiles too. Only tiles that fill the same row-blocks are joined, or a few small files
-/// would keep all row-blocks of a large cube open.
-fn group(tiles: Vec<TileRead>, cost: &CostModel) -> Vec<ReadGroup> {
+/// neighbouring tiles too. Of a window that is cut into row-blocks only tiles that fill the same ones
+/// are joined, or a few small files would keep all row-blocks of a large cube open. Those of windows
+/// that are read `together` are open anyway.
+fn group(tiles: Vec<TileRead>, together: bool, cost: &CostModel) -> Vec<ReadGroup> {
     let mut groups: Vec<ReadGroup> = Vec::new();
     let mut last: Option<Request> = None;
     for tile in tiles {
         let mut requests = requests(tile.source.ranges(), cost);
-        let same_blocks = groups.last().is_some_and(|group| group.blocks() == tile.blocks());
+        let same_blocks = || groups.last().is_some_and(|group| group.blocks() == tile.blocks());
         let joined = match (&last, requests.first()) {
-            (Some(last), Some(first)) if same_blocks => last.joined(first, cost),
+            (Some(last), Some(first)) if together || same_blocks() => last.joined(first, cost),
             _ => None,
         };
         match (joined, groups.last_mut()) {

@@ -1,5 +1,7 @@
 //! What a file costs whose tile-parts are not known.
 
+use std::collections::BTreeSet;
+
 use crate::{Column, CostModel, TileLattice};
 
 /// Requests that find a tile-part in a row of tiles, as far as experience goes.
@@ -21,14 +23,10 @@ impl ScanEstimate {
         if size <= cost.max_whole_read {
             return Self { requests: 1, bytes: size };
         }
-        let (mut tiles, mut rows) = (0, 0);
-        let mut row_above = None;
-        for (_, area) in lattice.tiles_in(column.area()) {
-            tiles += 1;
-            let row = area.y / lattice.tile_height;
-            rows += u64::from(row_above != Some(row));
-            row_above = Some(row);
-        }
+        let wanted = column.tiles(&lattice);
+        let across = lattice.width.div_ceil(lattice.tile_width);
+        let in_rows: BTreeSet<u32> = wanted.iter().map(|tile| tile / across).collect();
+        let (tiles, rows) = (wanted.len() as u64, in_rows.len() as u64);
         // of equal tiles, and one more for each row that is looked for
         let tile = size / u64::from(lattice.count()).max(1);
         Self { requests: 1 + rows * READS_PER_ROW + tiles, bytes: tile * (tiles + rows) }
@@ -49,6 +47,7 @@ mod tests {
             level: Level::L2A,
             tile: "33TVN".parse().unwrap(),
             assets: &assets,
+            windows: &[],
             bounds: Some(Bounds::new(449_030.0, 5_204_447.0, 459_657.0, 5_214_944.0).unwrap()),
             align: Align::Centre,
             reduce: 0,

@@ -11,14 +11,21 @@ const UNIT: u32 = 10;
 
 impl Layout {
     /// The pixels of the 20 m grid that hold the pixels of all columns, rounded outward: of reduced
-    /// columns those from the first to the last sample, at full resolution.
+    /// columns those from the first to the last sample, at full resolution. Of a list one for each
+    /// window, in its order.
     #[must_use]
-    pub fn footprint(&self) -> Window {
+    pub fn footprints(&self) -> Vec<Window> {
+        let count = self.columns.iter().map(|column| column.windows().len()).max().unwrap_or(0);
+        (0..count).map(|number| self.footprint(number)).collect()
+    }
+
+    fn footprint(&self, number: usize) -> Window {
         let full = self.tile.grid(Resolution::R20m).full();
         let mut ends = [u32::MAX, u32::MAX, 0, 0];
         for column in &self.columns {
+            let Some(window) = column.windows().get(number) else { continue };
             let units = column.grid.resolution.metres() / UNIT;
-            let area = column.area();
+            let area = column.lattice().area(window);
             let outward = METRES / UNIT;
             let found = [
                 area.x * units / outward,
@@ -39,37 +46,44 @@ impl Layout {
         both.intersection(&full).unwrap_or(Window { x: 0, y: 0, width: 0, height: 0 })
     }
 
-    /// [`Self::footprint`] and `metres` around it, as far as the tile reaches: what decides on the
+    /// [`Self::footprints`] and `metres` around each, as far as the tile reaches: what decides on the
     /// pixels of the cube where masked pixels spread that far.
     #[must_use]
-    pub fn mask_window(&self, metres: f64) -> Window {
+    pub fn mask_windows(&self, metres: f64) -> Vec<Window> {
         let full = self.tile.grid(Resolution::R20m).full();
         // A tile has 5,490 pixels, so more than these are no different.
         let most = f64::from(full.width);
         let margin = (metres.max(0.0) / f64::from(METRES)).ceil().min(most) as u32;
-        let window = self.footprint();
-        let (x, y) = (window.x.saturating_sub(margin), window.y.saturating_sub(margin));
-        let right = window.right().saturating_add(margin).min(full.width);
-        let bottom = window.bottom().saturating_add(margin).min(full.height);
-        Window { x, y, width: right.saturating_sub(x), height: bottom.saturating_sub(y) }
+        let widened = |window: Window| {
+            let (x, y) = (window.x.saturating_sub(margin), window.y.saturating_sub(margin));
+            let right = window.right().saturating_add(margin).min(full.width);
+            let bottom = window.bottom().saturating_add(margin).min(full.height);
+            Window { x, y, width: right.saturating_sub(x), height: bottom.saturating_sub(y) }
+        };
+        self.footprints().into_iter().map(widened).collect()
     }
 }
 
-/// A layout of one row-block with one column an asset, each over the pixels that hold `window` of
-/// the 20 m grid. Masks are never reduced.
+/// A layout with one column an asset, each over the pixels that hold windows of the 20 m grid, and
+/// one row-block a window. Masks are never reduced.
 pub(crate) fn mask_layout(
     level: Level,
     tile: MgrsTile,
     assets: impl Iterator<Item = AssetId>,
-    window: Window,
+    windows: &[Window],
 ) -> Layout {
     let radiometry = Radiometry::Raw;
+    let nothing = Window { x: 0, y: 0, width: 0, height: 0 };
     let column = |asset: AssetId| {
-        let window = at_resolution(window, asset.resolution);
-        Column::new(level, tile, asset, 0, window, radiometry)
+        let held: Vec<Window> =
+            windows.iter().map(|window| at_resolution(*window, asset.resolution)).collect();
+        let first = held.first().copied().unwrap_or(nothing);
+        let column = Column::new(level, tile, asset, 0, first, radiometry);
+        if held.len() > 1 { column.with_list(held) } else { column }
     };
     let columns = assets.map(column).collect();
-    Layout { level, tile, radiometry, mask: None, min_valid: None, columns, blocks: 1 }
+    let blocks = u16::try_from(windows.len()).unwrap_or(u16::MAX);
+    Layout { level, tile, radiometry, mask: None, min_valid: None, columns, blocks }
 }
 
 /// The pixels of another grid that hold a window of the 20 m grid, rounded outward.
@@ -101,6 +115,7 @@ mod tests {
             tile: "33TVN".parse().unwrap(),
             assets: &assets,
             bounds,
+            windows: &[],
             align: Align::Centre,
             reduce,
             radiometry: Radiometry::Raw,
@@ -115,8 +130,8 @@ mod tests {
     fn a_whole_tile_is_its_own_footprint() {
         let full = Window { x: 0, y: 0, width: 5490, height: 5490 };
         for bands in [&["B08"][..], &["B01"], &["B11", "B01"]] {
-            assert_eq!(layout(bands, None, 0).footprint(), full);
-            assert_eq!(layout(bands, None, 0).mask_window(5000.0), full);
+            assert_eq!(layout(bands, None, 0).footprints(), [full]);
+            assert_eq!(layout(bands, None, 0).mask_windows(5000.0), [full]);
         }
     }
 
@@ -129,8 +144,8 @@ mod tests {
             let (x, y) = (399_960.0 + x, 5_190_240.0 + y);
             let bounds = Bounds::new(x, y, x + side, y + side).unwrap();
             let layout = layout(&picks, Some(bounds), 0);
-            let footprint = layout.footprint();
-            let mask = layout.mask_window(margin);
+            let [footprint] = layout.footprints()[..] else { panic!() };
+            let [mask] = layout.mask_windows(margin)[..] else { panic!() };
             prop_assert_eq!(mask.intersection(&footprint), Some(footprint));
             for column in &layout.columns {
                 let held = at_resolution(footprint, column.grid.resolution);
@@ -168,7 +183,7 @@ mod tests {
                     ends[0].min(left), ends[1].min(top), ends[2].max(right), ends[3].max(bottom),
                 ];
             }
-            let found = layout.footprint();
+            let [found] = layout.footprints()[..] else { panic!() };
             prop_assert_eq!(ends, [found.x, found.y, found.right(), found.bottom()]);
             let full = layout.tile.grid(Resolution::R20m).full();
             prop_assert_eq!(found.intersection(&full), Some(found));

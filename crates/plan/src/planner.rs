@@ -22,8 +22,7 @@ pub fn plan(layout: Arc<Layout>, steps: Vec<Step>, cost: &CostModel) -> Plan {
     let cost = &CostModel { gap: cost.gap.or(best_gap(&layout, &steps, cost)), ..*cost };
     let mut summary = Summary { time_steps: steps.len() as u64, ..Summary::default() };
     for column in &layout.columns {
-        let shape = [column.window.height, column.window.width];
-        summary.shapes.insert(column.path.clone(), shape);
+        summary.shapes.insert(column.path.clone(), column.shape());
     }
     let mut planner = Planner { layout: &layout, cost, summary };
     let steps = steps.into_iter().map(|step| planner.step(step)).collect();
@@ -73,7 +72,7 @@ impl Planner<'_> {
     fn mask(&mut self, mask: StepMask) -> PlannedMask {
         let assets = mask.parts.iter().flatten().map(|image| image.asset);
         let Layout { level, tile, .. } = *self.layout;
-        let layout = mask_layout(level, tile, assets, mask.window);
+        let layout = mask_layout(level, tile, assets, &mask.windows);
         let (requests, bytes) = (self.summary.requests, self.summary.bytes);
         let mut parts = Vec::with_capacity(mask.parts.len());
         let mut columns: Vec<PlannedSource> = Vec::with_capacity(layout.columns.len());
@@ -88,7 +87,7 @@ impl Planner<'_> {
         }
         self.summary.mask_requests += self.summary.requests - requests;
         self.summary.mask_bytes += self.summary.bytes - bytes;
-        PlannedMask { window: mask.window, layout: Arc::new(layout), columns, parts }
+        PlannedMask { windows: mask.windows, layout: Arc::new(layout), columns, parts }
     }
 }
 

@@ -124,8 +124,8 @@ pub struct MaskImage {
 /// What tells which pixels of a step are valid.
 #[derive(Debug, Clone)]
 pub struct StepMask {
-    /// Pixels of the 20 m grid that are looked at.
-    pub window: Window,
+    /// Pixels of the 20 m grid that are looked at: as many windows as the cube has.
+    pub windows: Vec<Window>,
     /// For each part its images; a pixel is valid where none of them is 0.
     pub parts: Vec<Vec<MaskImage>>,
 }
@@ -201,9 +201,9 @@ pub struct PlannedPart {
 /// How it is found which pixels of a step are valid.
 #[derive(Debug, Clone)]
 pub struct PlannedMask {
-    /// Pixels of the 20 m grid that are looked at.
-    pub window: Window,
-    /// One column per image.
+    /// Pixels of the 20 m grid that are looked at: as many windows as the cube has.
+    pub windows: Vec<Window>,
+    /// One column per image; where there are several windows, each is a row-block.
     pub layout: Arc<Layout>,
     /// How they are read.
     pub columns: Vec<PlannedSource>,

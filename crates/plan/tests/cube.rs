@@ -157,7 +157,7 @@ fn the_mask_is_read_once_and_is_the_band_too() {
     step.parts[0].columns = BANDS.map(candidates).to_vec();
     let window = Window { x: 2400, y: 4200, width: 600, height: 600 };
     let image = MaskImage { asset: SCL, candidates: candidates("SCL") };
-    step.mask = Some(StepMask { window, parts: vec![vec![image]] });
+    step.mask = Some(StepMask { windows: vec![window], parts: vec![vec![image]] });
     let Plan { steps, summary, .. } = plan(layout, vec![step], &CostModel::LOCAL);
     let mask = steps[0].mask.as_ref().unwrap();
     assert_eq!((mask.layout.columns[0].window, mask.layout.blocks), (window, 1));
@@ -173,7 +173,7 @@ fn a_mask_without_images_is_no_band() {
     step.parts[0].columns =
         BANDS.map(|band| vec![candidate(&product(1), indexed(band, &product(1)))]).to_vec();
     let window = Window { x: 2400, y: 4200, width: 600, height: 600 };
-    step.mask = Some(StepMask { window, parts: vec![Vec::new()] });
+    step.mask = Some(StepMask { windows: vec![window], parts: vec![Vec::new()] });
     let Plan { steps, summary, .. } = plan(seed_layout(), vec![step], &CostModel::LOCAL);
     assert!(matches!(steps[0].parts[0].columns[2], PlannedSource::Files(_)));
     assert_eq!((summary.mask_requests, summary.jp2_tiles), (0, 12));

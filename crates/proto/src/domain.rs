@@ -17,6 +17,8 @@ const MAX_BANDS: usize = 128;
 const MAX_PRODUCTS: usize = 3_000;
 /// Conditions that one request may have.
 const MAX_FILTERS: usize = 32;
+/// Windows that one request may have.
+const MAX_WINDOWS: usize = 1_024;
 /// Largest message that a request may ask for; a client must be set to receive it.
 const MAX_MESSAGE_BYTES: u32 = 1024 * 1024 * 1024;
 
@@ -34,6 +36,9 @@ impl TryFrom<&v1::CubeRequest> for sentinel2::CubeRequest {
                 hint: "name an MGRS tile such as 33TVN",
             });
         }
+        if wire.bounds.is_some() && !wire.windows.is_empty() {
+            return Err(Error::Conflict { field: "bounds", other: "windows" });
+        }
         Ok(Self {
             level,
             tile: MgrsTile::from_str(&wire.tile)?,
@@ -47,6 +52,7 @@ impl TryFrom<&v1::CubeRequest> for sentinel2::CubeRequest {
                 .as_ref()
                 .map(|bounds| request_bounds(bounds, &wire.crs))
                 .transpose()?,
+            windows: windows(&wire.windows, &wire.crs)?,
             align: word(&wire.align)?.unwrap_or(Align::Centre),
             reduce: reduce_level(wire.reduce)?,
             cloud_cover_max: wire.cloud_cover_max.map(cloud_cover).transpose()?,
@@ -65,17 +71,19 @@ impl TryFrom<&v1::CubeRequest> for sentinel2::CubeRequest {
 impl From<&sentinel2::CubeRequest> for v1::CubeRequest {
     /// The normalised form: every default written out, every name in its canonical spelling.
     fn from(request: &sentinel2::CubeRequest) -> Self {
-        let bounds = request.bounds.as_ref().map(|bounds| {
+        let rectangle = |bounds: &RequestBounds| {
             let [min_x, min_y, max_x, max_y] = bounds.rectangle;
             v1::Bounds { min_x, min_y, max_x, max_y }
-        });
-        let crs = request.bounds.as_ref().and_then(|bounds| bounds.crs.clone());
+        };
+        let first = request.bounds.as_ref().or(request.windows.first());
+        let crs = first.and_then(|bounds| bounds.crs.clone());
         Self {
             collection: request.level.collection().to_owned(),
             tile: request.tile.to_string(),
             datetime: request.time.to_string(),
             bands: request.assets.iter().map(ToString::to_string).collect(),
-            bounds,
+            bounds: request.bounds.as_ref().map(rectangle),
+            windows: request.windows.iter().map(rectangle).collect(),
             crs: crs.unwrap_or_default(),
             align: request.align.to_string(),
             reduce: u32::from(request.reduce),
@@ -181,6 +189,27 @@ fn request_bounds(bounds: &v1::Bounds, crs: &str) -> Result<RequestBounds> {
     Ok(RequestBounds { rectangle, crs: Some(crs.to_owned()) })
 }
 
+fn windows(wire: &[v1::Bounds], crs: &str) -> Result<Vec<RequestBounds>> {
+    if wire.len() > MAX_WINDOWS {
+        return Err(Error::OutOfRange {
+            field: "windows",
+            value: format!("a list of {}", wire.len()),
+            expected: "at most 1024 windows",
+        });
+    }
+    let window = |(position, window): (usize, &v1::Bounds)| {
+        let v1::Bounds { min_x, min_y, max_x, max_y } = *window;
+        // In degrees a window may reach over the antimeridian, which the transformation knows.
+        if crs.is_empty() {
+            sentinel2::Bounds::with_points(min_x, min_y, max_x, max_y)
+                .map_err(|error| sentinel2::Error::InWindow { position, error: Box::new(error) })?;
+        }
+        let crs = (!crs.is_empty()).then(|| crs.to_owned());
+        Ok(RequestBounds { rectangle: [min_x, min_y, max_x, max_y], crs })
+    };
+    wire.iter().enumerate().map(window).collect()
+}
+
 /// A word of the domain; an empty one is the default.
 fn word<T: FromStr<Err = sentinel2::Error>>(value: &str) -> Result<Option<T>> {
     if value.is_empty() {
@@ -282,6 +311,32 @@ mod tests {
         let json = crate::encode_request_json(&request).unwrap();
         assert!(!json.contains("reduce"), "{json}");
         assert_eq!(sentinel2::CubeRequest::try_from(&request).unwrap().reduce, 0);
+    }
+
+    fn bounds(min_x: f64, min_y: f64, max_x: f64, max_y: f64) -> v1::Bounds {
+        v1::Bounds { min_x, min_y, max_x, max_y }
+    }
+
+    #[test]
+    fn windows_and_points() {
+        let listed = vec![bounds(4e5, 52e5, 401e3, 5201e3), bounds(45e4, 52e5, 45e4, 52e5)];
+        for crs in ["", "EPSG:32633"] {
+            let wire = v1::CubeRequest { windows: listed.clone(), crs: crs.to_owned(), ..wire() };
+            let request = sentinel2::CubeRequest::try_from(&wire).unwrap();
+            assert_eq!(request.windows.len(), 2);
+            let normal = v1::CubeRequest::from(&request);
+            assert_eq!((normal.windows.as_slice(), normal.crs.as_str()), (&listed[..], crs));
+            assert_eq!(sentinel2::CubeRequest::try_from(&normal).unwrap(), request);
+        }
+        let refusal = |windows: Vec<v1::Bounds>, bounds| {
+            let wire = v1::CubeRequest { windows, bounds, ..wire() };
+            sentinel2::CubeRequest::try_from(&wire).unwrap_err()
+        };
+        let wrong = refusal(vec![listed[0], bounds(1.0, 0.0, 0.0, 1.0)], None);
+        assert_eq!(wrong.code(), "CF-S2-022");
+        assert!(wrong.to_string().starts_with("windows[1]: 1,0,0,1 is no window"), "{wrong}");
+        assert_eq!(refusal(vec![listed[0]; 1025], None).code(), "CF-REQ-006");
+        assert_eq!(refusal(listed.clone(), Some(listed[0])).code(), "CF-REQ-007");
     }
 
     #[test]

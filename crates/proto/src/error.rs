@@ -58,6 +58,14 @@ pub enum Error {
         /// The range.
         expected: &'static str,
     },
+    /// Two fields that exclude each other.
+    #[error("{field} and {other} exclude each other; leave out one of them")]
+    Conflict {
+        /// Field name as in JSON.
+        field: &'static str,
+        /// The other one.
+        other: &'static str,
+    },
     /// A domain word (tile, band, interval, bounds, product id) was refused.
     #[cfg(feature = "domain")]
     #[error(transparent)]
@@ -69,8 +77,15 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// Every code that [`Self::code`] can give for this crate's own errors.
-    pub const CODES: &[&str] =
-        &["CF-REQ-001", "CF-REQ-002", "CF-REQ-003", "CF-REQ-004", "CF-REQ-005", "CF-REQ-006"];
+    pub const CODES: &[&str] = &[
+        "CF-REQ-001",
+        "CF-REQ-002",
+        "CF-REQ-003",
+        "CF-REQ-004",
+        "CF-REQ-005",
+        "CF-REQ-006",
+        "CF-REQ-007",
+    ];
 
     /// Stable code, see [`crate::errors::TABLE`].
     #[must_use]
@@ -82,6 +97,7 @@ impl Error {
             Self::UnknownWord { .. } => "CF-REQ-004",
             Self::MissingField { .. } => "CF-REQ-005",
             Self::OutOfRange { .. } => "CF-REQ-006",
+            Self::Conflict { .. } => "CF-REQ-007",
             #[cfg(feature = "domain")]
             Self::Domain(error) => error.code(),
         }

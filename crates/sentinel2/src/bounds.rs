@@ -27,6 +27,16 @@ impl Bounds {
             Err(Error::Bounds { min_x, min_y, max_x, max_y })
         }
     }
+
+    /// Checks that the numbers are finite and in order; bounds may be a line or a point.
+    pub fn with_points(min_x: f64, min_y: f64, max_x: f64, max_y: f64) -> Result<Self> {
+        let finite = [min_x, min_y, max_x, max_y].iter().all(|v| v.is_finite());
+        if finite && min_x <= max_x && min_y <= max_y {
+            Ok(Self { min_x, min_y, max_x, max_y })
+        } else {
+            Err(Error::Window { min_x, min_y, max_x, max_y })
+        }
+    }
 }
 
 impl fmt::Display for Bounds {

@@ -46,6 +46,29 @@ pub enum Error {
         /// What was given as north edge.
         max_y: f64,
     },
+    /// The numbers are not those of a window.
+    #[error(
+        "{min_x},{min_y},{max_x},{max_y} is no window: give finite numbers with min_x <= max_x and \
+         min_y <= max_y"
+    )]
+    Window {
+        /// What was given as west edge.
+        min_x: f64,
+        /// What was given as south edge.
+        min_y: f64,
+        /// What was given as east edge.
+        max_x: f64,
+        /// What was given as north edge.
+        max_y: f64,
+    },
+    /// One of several windows cannot be used.
+    #[error("windows[{position}]: {error}")]
+    InWindow {
+        /// Which one, from 0.
+        position: usize,
+        /// What is wrong with it.
+        error: Box<Error>,
+    },
     /// The alignment is unknown.
     #[error("`{text}` is not an alignment: give centre, 20m or 60m")]
     Align {
@@ -208,6 +231,7 @@ impl Error {
         "CF-S2-019",
         "CF-S2-020",
         "CF-S2-021",
+        "CF-S2-022",
     ];
 
     /// The stable code of this error, `CF-S2-NNN`.
@@ -234,6 +258,8 @@ impl Error {
             Self::Mask { .. } => "CF-S2-019",
             Self::Filter { .. } => "CF-S2-020",
             Self::Reduce { .. } => "CF-S2-021",
+            Self::Window { .. } => "CF-S2-022",
+            Self::InWindow { error, .. } => error.code(),
         }
     }
 }
@@ -249,7 +275,7 @@ mod tests {
         let distinct: BTreeSet<_> = Error::CODES.iter().collect();
         assert_eq!(distinct.len(), Error::CODES.len());
         assert!(Error::CODES.is_sorted());
-        let error = Error::Reduce { level: 5 };
+        let error = Error::Window { min_x: 1.0, min_y: 0.0, max_x: 0.0, max_y: 0.0 };
         assert_eq!(Some(&error.code()), Error::CODES.last());
     }
 }

@@ -114,54 +114,64 @@ impl Lattice {
     /// Bounds are in the grid's coordinate reference system. Bounds wholly outside the tile are
     /// [`Error::OutsideTile`], bounds between centres [`Error::NoPixel`].
     pub fn window(&self, bounds: &Bounds, align: Align) -> Result<Window> {
-        let tile = self.grid.bounds();
-        let clipped = Bounds {
-            min_x: bounds.min_x.max(tile.min_x),
-            min_y: bounds.min_y.max(tile.min_y),
-            max_x: bounds.max_x.min(tile.max_x),
-            max_y: bounds.max_y.min(tile.max_y),
-        };
-        // Written so that not-a-number counts as outside.
-        let inside = clipped.min_x < clipped.max_x && clipped.min_y < clipped.max_y;
-        if !inside {
-            return Err(Error::OutsideTile { wanted: *bounds, tile, epsg: self.grid.epsg });
-        }
-        let columns =
-            self.samples_within(tile.min_x, self.width(), (clipped.min_x, clipped.max_x), align);
-        // Northings fall with the row: count their negatives, which is exact.
-        let rows = self.samples_within(
-            -tile.max_y,
-            self.height(),
-            (-clipped.max_y, -clipped.min_y),
-            align,
-        );
+        let no_sample = || Error::NoPixel { wanted: *bounds, metres: self.metres() };
+        let clipped = self.clipped(bounds)?;
+        let columns = self.samples_within(clipped.columns(), self.width(), align);
+        let rows = self.samples_within(clipped.rows(), self.height(), align);
         if columns.is_empty() || rows.is_empty() {
-            return Err(Error::NoPixel { wanted: *bounds, metres: self.metres() });
+            return Err(no_sample());
         }
-        Ok(Window {
-            x: columns.start,
-            y: rows.start,
-            width: columns.end - columns.start,
-            height: rows.end - rows.start,
-        })
+        Ok(window_of(columns, rows))
+    }
+
+    /// One of several windows: as [`Self::window`], but never empty. Where the bounds hold no centre
+    /// along an axis, the sample whose pixel their middle lies in is taken; so bounds may be a line
+    /// or a point ([`Bounds::with_points`]). Pixels hold their west and north edges. To align a
+    /// point, it is rounded outward to the square that it lies in.
+    ///
+    /// Bounds wholly outside the tile are [`Error::OutsideTile`].
+    pub fn window_or_point(&self, bounds: &Bounds, align: Align) -> Result<Window> {
+        let clipped = self.clipped(bounds)?;
+        let columns = self.samples_or_one(clipped.columns(), self.width(), align);
+        let rows = self.samples_or_one(clipped.rows(), self.height(), align);
+        Ok(window_of(columns, rows))
+    }
+
+    /// The part of the bounds in the tile.
+    fn clipped(&self, bounds: &Bounds) -> Result<Clipped> {
+        let tile = self.grid.bounds();
+        // Northings fall with the row: count their negatives, which is exact.
+        let columns = clip((bounds.min_x, bounds.max_x), (tile.min_x, tile.max_x));
+        let rows = clip((-bounds.max_y, -bounds.min_y), (-tile.max_y, -tile.min_y));
+        let outside = || Error::OutsideTile { wanted: *bounds, tile, epsg: self.grid.epsg };
+        let (columns, rows) = columns.zip(rows).ok_or_else(outside)?;
+        Ok(Clipped { edges: (tile.min_x, -tile.max_y), columns, rows })
     }
 
     /// The window rule along one axis, which begins at the edge of the tile.
-    fn samples_within(
-        &self,
-        edge: f64,
-        count: u32,
-        (min, max): (f64, f64),
-        align: Align,
-    ) -> Range<u32> {
+    fn samples_within(&self, (edge, span): (f64, Span), count: u32, align: Align) -> Range<u32> {
         let metres = f64::from(self.grid.resolution.metres());
         let stride = f64::from(self.stride());
         let (min, max) = match align {
-            Align::Centre => (min, max),
-            Align::R20m => round_outward(edge, (min, max), 20.0 * stride),
-            Align::R60m => round_outward(edge, (min, max), 60.0 * stride),
+            Align::Centre => span,
+            Align::R20m => round_outward(edge, span, 20.0 * stride),
+            Align::R60m => round_outward(edge, span, 60.0 * stride),
         };
         centres_within(edge + metres / 2.0, metres * stride, count, min, max)
+    }
+
+    /// The same, but at least the sample in whose pixel the middle lies.
+    fn samples_or_one(&self, (edge, span): (f64, Span), count: u32, align: Align) -> Range<u32> {
+        let found = self.samples_within((edge, span), count, align);
+        if !found.is_empty() {
+            return found;
+        }
+        let first = edge + f64::from(self.grid.resolution.metres()) / 2.0;
+        let middle = span.0 / 2.0 + span.1 / 2.0;
+        // The pixels of a reduced lattice may end before the tile does, by half of one at most.
+        let at = ((middle - first) / self.step() + 0.5).floor();
+        let at = at.clamp(0.0, f64::from(count.saturating_sub(1))) as u32;
+        at..at + 1
     }
 
     /// `proj:transform` of a window, nine numbers row by row: pixel corner to coordinates.
@@ -215,9 +225,49 @@ fn first_where(count: u32, guess: f64, test: impl Fn(u32) -> bool) -> u32 {
     i
 }
 
-/// Moves both ends outward to multiples of `step` from the edge.
-fn round_outward(edge: f64, (min, max): (f64, f64), step: f64) -> (f64, f64) {
-    (floor_to(edge, min, step), -floor_to(-edge, -max, step))
+/// From and to along one axis, both included.
+type Span = (f64, f64);
+
+/// Bounds within a tile, along axes that begin at its edges.
+struct Clipped {
+    edges: (f64, f64),
+    columns: Span,
+    rows: Span,
+}
+
+impl Clipped {
+    fn columns(&self) -> (f64, Span) {
+        (self.edges.0, self.columns)
+    }
+
+    fn rows(&self) -> (f64, Span) {
+        (self.edges.1, self.rows)
+    }
+}
+
+/// The part of a span in the tile. To share no more than an edge is not to meet; a point on an edge
+/// belongs to the pixel after it.
+fn clip((min, max): Span, (start, end): Span) -> Option<Span> {
+    let clipped = (min.max(start), max.min(end));
+    let is_point = min == max && min >= start && min < end;
+    // Written so that not-a-number counts as outside.
+    (clipped.0 < clipped.1 || is_point).then_some(clipped)
+}
+
+fn window_of(columns: Range<u32>, rows: Range<u32>) -> Window {
+    Window {
+        x: columns.start,
+        y: rows.start,
+        width: columns.end - columns.start,
+        height: rows.end - rows.start,
+    }
+}
+
+/// Moves both ends outward to multiples of `step` from the edge, a point to the two around it.
+fn round_outward(edge: f64, (min, max): Span, step: f64) -> Span {
+    let start = floor_to(edge, min, step);
+    let end = -floor_to(-edge, -max, step);
+    (start, if end > start { end } else { start + step })
 }
 
 /// The largest `origin + k * step` that is not above the value. The quotient may be wrong by

@@ -71,8 +71,10 @@ pub struct CubeRequest {
     pub time: TimeRange,
     /// Assets in the order of the columns; none twice.
     pub assets: Vec<AssetId>,
-    /// `None` is the whole tile.
+    /// `None` is the whole tile, unless there are windows.
     pub bounds: Option<RequestBounds>,
+    /// Several areas instead of bounds: row-block k of a time step is window k. They may be points.
+    pub windows: Vec<RequestBounds>,
     /// How bounds become a window.
     pub align: Align,
     /// Level of reduced resolution, 0 (full) to [`MAX_REDUCE`](crate::MAX_REDUCE): pixels are
@@ -131,6 +133,7 @@ mod tests {
                 time: TimeRange::default(),
                 assets: Vec::new(),
                 bounds: None,
+                windows: Vec::new(),
                 align: Align::default(),
                 reduce: 0,
                 cloud_cover_max: None,

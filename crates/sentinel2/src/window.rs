@@ -29,6 +29,13 @@ impl Window {
         u64::from(self.width) * u64::from(self.height)
     }
 
+    /// The smallest window that holds both.
+    pub fn around(&self, other: &Self) -> Self {
+        let (x, y) = (self.x.min(other.x), self.y.min(other.y));
+        let (right, bottom) = (self.right().max(other.right()), self.bottom().max(other.bottom()));
+        Self { x, y, width: right - x, height: bottom - y }
+    }
+
     /// The pixels in both windows, or none.
     pub fn intersection(&self, other: &Self) -> Option<Self> {
         let (x, y) = (self.x.max(other.x), self.y.max(other.y));
@@ -50,6 +57,8 @@ mod tests {
         assert_eq!(b.intersection(&a), Some(both));
         assert_eq!(a.intersection(&Window { x: 1024, ..b }), None);
         assert_eq!((both.right(), both.bottom(), both.pixels()), (1024, 510, 240));
+        assert_eq!(a.around(&b), Window { x: 0, y: 0, width: 1100, height: 1024 });
+        assert_eq!(b.around(&both), b);
         let huge = Window { x: u32::MAX, y: 1, width: u32::MAX, height: u32::MAX };
         assert_eq!(huge.intersection(&b), None);
         assert_eq!(huge.pixels(), u64::from(u32::MAX).pow(2));

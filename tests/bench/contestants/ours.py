@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import cubeflight
 
 from ..places import ASSETS
@@ -12,20 +10,31 @@ from .common import Cube, run
 
 def search(client: cubeflight.Client, job: dict, area: list[float] | None, dates: str) -> Cube:
     """One area."""
-    more = {"reduce": job["reduce"]} if job["reduce"] else {}
-    found = client.search(
-        job["tile"], datetime=dates, bands=list(job["columns"]), bounds=area, **more
-    )
-    if found.errors or found.missing:
-        raise RuntimeError(f"not read: {found.errors} {found.missing}")
+    found = client.search(**asked(job, dates), bounds=area)
+    check(found)
     return {asset: [found.datatree[ASSETS[asset][2]].values] for asset in job["columns"]}
 
 
 def search_many(client: cubeflight.Client, job: dict, dates: str) -> Cube:
-    """Many areas: a request for each, side by side."""
-    with ThreadPoolExecutor(len(job["areas"])) as pool:
-        cubes = list(pool.map(lambda area: search(client, job, area, dates), job["areas"]))
-    return {asset: [cube[asset][0] for cube in cubes] for asset in job["columns"]}
+    """Many areas, as one plan."""
+    found = client.search(**asked(job, dates), windows=job["areas"])
+    check(found)
+    return {
+        asset: [cube.datatree[ASSETS[asset][2]].values for cube in found.cubes]
+        for asset in job["columns"]
+    }
+
+
+def asked(job: dict, dates: str) -> dict:
+    """What is the same for all areas."""
+    more = {"reduce": job["reduce"]} if job["reduce"] else {}
+    return {"tile": job["tile"], "datetime": dates, "bands": list(job["columns"]), **more}
+
+
+def check(found: cubeflight.SearchResult | cubeflight.WindowsResult) -> None:
+    """Everything was read."""
+    if found.errors or found.missing:
+        raise RuntimeError(f"not read: {found.errors} {found.missing}")
 
 
 def read(client: cubeflight.Client, job: dict, dates: str) -> Cube:

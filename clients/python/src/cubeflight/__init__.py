@@ -23,7 +23,7 @@ from ._errors import (
 )
 from ._radiometry import RadiometryWarning
 from ._references import open_references
-from ._result import Missing, SearchResult, StepError
+from ._result import Missing, SearchResult, StepError, WindowsResult
 from ._tlm import TileRange, TlmTable, tile_ranges
 
 __version__ = "0.1.0"
@@ -48,6 +48,7 @@ __all__ = [
     "TlmTable",
     "Unauthenticated",
     "Unavailable",
+    "WindowsResult",
     "connect",
     "open_references",
     "tile_ranges",

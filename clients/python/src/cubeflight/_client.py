@@ -6,7 +6,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, overload
 
 import pyarrow as pa
 import pyarrow.flight as fl
@@ -15,7 +15,8 @@ from . import _request, _tlm
 from ._cube import Builder
 from ._errors import ProtocolError, translated
 from ._radiometry import RadiometryWarning
-from ._result import SearchResult
+from ._result import SearchResult, WindowsResult
+from ._windows import WindowsBuilder
 
 _SCHEMES = ("grpc://", "grpc+tcp://", "grpc+tls://", "grpc+unix://")
 _BANDS = ("B02", "B03", "B04", "B08", "SCL")
@@ -72,6 +73,7 @@ class Client:
         info = self._info(_arguments(tile, arguments), timeout)
         return _request.decode_plan(info.app_metadata)
 
+    @overload
     def search(
         self,
         tile: str,
@@ -80,6 +82,7 @@ class Client:
         bounds: Sequence[float] | None = None,
         crs: str | int | None = None,
         *,
+        windows: None = None,
         collection: str = "sentinel-2-l2a",
         align: str | None = None,
         reduce: int | None = None,
@@ -93,8 +96,57 @@ class Client:
         on_error: str | None = None,
         max_message_bytes: int | None = None,
         timeout: float | None = None,
-    ) -> SearchResult:
-        """Reads a cube into memory.
+    ) -> SearchResult: ...
+
+    @overload
+    def search(
+        self,
+        tile: str,
+        datetime: _request.TimeRange = None,
+        bands: str | Iterable[str] = _BANDS,
+        bounds: None = None,
+        crs: str | int | None = None,
+        *,
+        windows: _request.Windows,
+        collection: str = "sentinel-2-l2a",
+        align: str | None = None,
+        reduce: int | None = None,
+        cloud_cover: float | None = None,
+        product_ids: Iterable[str] | None = None,
+        radiometry: str | None = None,
+        mask: _request.Mask | None = None,
+        min_valid: float | None = None,
+        group_by: str | None = None,
+        query: _request.Query | None = None,
+        on_error: str | None = None,
+        max_message_bytes: int | None = None,
+        timeout: float | None = None,
+    ) -> WindowsResult: ...
+
+    def search(
+        self,
+        tile: str,
+        datetime: _request.TimeRange = None,
+        bands: str | Iterable[str] = _BANDS,
+        bounds: Sequence[float] | None = None,
+        crs: str | int | None = None,
+        *,
+        windows: _request.Windows | None = None,
+        collection: str = "sentinel-2-l2a",
+        align: str | None = None,
+        reduce: int | None = None,
+        cloud_cover: float | None = None,
+        product_ids: Iterable[str] | None = None,
+        radiometry: str | None = None,
+        mask: _request.Mask | None = None,
+        min_valid: float | None = None,
+        group_by: str | None = None,
+        query: _request.Query | None = None,
+        on_error: str | None = None,
+        max_message_bytes: int | None = None,
+        timeout: float | None = None,
+    ) -> SearchResult | WindowsResult:
+        """Reads a cube into memory, or with `windows` several.
 
         Args:
             tile: MGRS tile, ``"33TVN"``.
@@ -102,7 +154,13 @@ class Client:
                 ``"2022-10-05"`` (the whole day), or a pair of dates of which one may be None.
             bands: ``"B08"`` (native resolution), ``"B02_60m"``, ``"SCL"``, or an EOPF path.
             bounds: minx, miny, maxx, maxy; None for the whole tile.
-            crs: CRS of bounds, ``"EPSG:4326"`` or 4326 (x is longitude); None for the tile's UTM.
+            windows: several areas instead of bounds, at most 1,024: (minx, miny, maxx, maxy), or
+                (x, y) for the pixel of a point. They are read as one plan, in which bytes that
+                several of them need are read once, and give a :class:`WindowsResult`, whose
+                ``cubes`` are in their order. A window that holds no pixel centre takes the pixel
+                that its middle lies in.
+            crs: CRS of bounds or windows, ``"EPSG:4326"`` or 4326 (x is longitude); None for
+                the tile's UTM.
             collection: ``"sentinel-2-l2a"`` or ``"sentinel-2-l1c"``.
             align: ``"centre"`` (default: pixels whose centre lies in the bounds), ``"20m"`` or
                 ``"60m"`` (bounds rounded outward so that the grids nest).
@@ -131,6 +189,7 @@ class Client:
             datetime=datetime,
             bands=bands,
             bounds=bounds,
+            windows=windows,
             crs=crs,
             collection=collection,
             align=align,
@@ -147,13 +206,20 @@ class Client:
         )
         info = self._info(command, timeout)
         plan = _request.decode_plan(info.app_metadata)
-        builder = Builder(info.schema, _steps(plan, info), plan["matched_ids"])
-        for endpoint in info.endpoints:
-            self._read(endpoint, builder.add, timeout)
+        steps, matched = _steps(plan, info), plan["matched_ids"]
+        if windows is not None:
+            several = WindowsBuilder(info.schema, steps, matched)
+            self._fill(info, several, timeout)
+            cubes = several.finish(plan)
+            if note := several.mixed_offsets():
+                warnings.warn(note, RadiometryWarning, stacklevel=2)
+            return WindowsResult(cubes, list(matched), list(plan["missing"]), plan)
+        builder = Builder(info.schema, steps, matched)
+        self._fill(info, builder, timeout)
         tree, errors = builder.finish()
         if note := builder.mixed_offsets():
             warnings.warn(note, RadiometryWarning, stacklevel=2)
-        return SearchResult(tree, list(plan["matched_ids"]), list(plan["missing"]), errors, plan)
+        return SearchResult(tree, list(matched), list(plan["missing"]), errors, plan)
 
     def tables(
         self,
@@ -239,6 +305,12 @@ class Client:
         with translated():
             return self._flight.get_flight_info(descriptor, self._call(timeout))
 
+    def _fill(
+        self, info: fl.FlightInfo, builder: Builder | WindowsBuilder, timeout: float | None
+    ) -> None:
+        for endpoint in info.endpoints:
+            self._read(endpoint, builder.add, timeout)
+
     def _read(self, endpoint: fl.FlightEndpoint, take: _Take, timeout: float | None) -> None:
         urls = [location.uri.decode() for location in endpoint.locations]
         if not urls or any(url.startswith(_REUSE) for url in urls):
@@ -277,6 +349,7 @@ def _arguments(tile: str, given: dict[str, Any]) -> bytes:
         "datetime": None,
         "bands": _BANDS,
         "bounds": None,
+        "windows": None,
         "crs": None,
         "collection": "sentinel-2-l2a",
         "align": None,

@@ -37,11 +37,20 @@ class Builder:
 
     Rows arrive in time order, the row-blocks of a step one after the other. Each row is copied from
     the Arrow buffer to its place and let go, so memory is the cube and one message.
+
+    With `window`, the columns of one window of a list, all rows are of that window.
     """
 
-    def __init__(self, schema: pa.Schema, steps: int, matched_ids: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        schema: pa.Schema,
+        steps: int,
+        matched_ids: Iterable[str] = (),
+        window: list[Column] | None = None,
+    ) -> None:
         self._schema = schema
-        self._columns = columns(schema)
+        self._columns = columns(schema) if window is None else window
+        self._of_window = window is not None
         self._steps = steps
         self._matched = list(matched_ids)
         self._blocks = max(column.blocks for column in self._columns)
@@ -72,7 +81,7 @@ class Builder:
         if batch is None or batch.num_rows == 0:
             return
         times = batch.column("time").cast(pa.int64()).to_pylist()
-        blocks = batch.column("block").to_pylist()
+        blocks = [0] * len(times) if self._of_window else batch.column("block").to_pylist()
         targets = [self._target(time, block) for time, block in zip(times, blocks, strict=True)]
         for row, (step, block) in enumerate(targets):
             self._describe(batch, row, step, block)
@@ -88,8 +97,9 @@ class Builder:
             for row, (step, block) in enumerate(targets):
                 first = block * column.block_rows
                 rows = min(column.block_rows, column.shape[-2] - first)
-                if rows > 0:  # the rest of the last block is padding
-                    array[step, ..., first : first + rows, :] = values[row, ..., :rows, :]
+                width = column.shape[-1]
+                if rows > 0:  # the rest of the last block, or around a window, is padding
+                    array[step, ..., first : first + rows, :] = values[row, ..., :rows, :width]
         for step, block in targets:
             self._seen[step, block] = True
 

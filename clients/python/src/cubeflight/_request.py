@@ -16,6 +16,7 @@ from ._result import Missing
 Instant = str | dt.date | dt.datetime | None
 Mask = Mapping[str, Any]
 Query = Mapping[str, Mapping[str, Any]]
+Windows = Iterable[Sequence[float]]
 TimeRange = Instant | tuple[Instant, Instant]
 
 
@@ -25,6 +26,7 @@ def encode(
     datetime: TimeRange,
     bands: str | Iterable[str],
     bounds: Sequence[float] | None,
+    windows: Windows | None,
     crs: str | int | None,
     collection: str,
     align: str | None,
@@ -49,6 +51,8 @@ def encode(
         request["datetime"] = interval(datetime)
     if bounds is not None:
         request["bounds"] = _bounds(bounds)
+    if windows is not None:
+        request["windows"] = _windows(windows)
     if crs is not None:
         request["crs"] = f"EPSG:{crs}" if isinstance(crs, int) else crs
     if cloud_cover is not None:
@@ -98,6 +102,14 @@ def _bounds(values: Sequence[float]) -> dict[str, float]:
     if len(numbers) != 4 or not all(math.isfinite(number) for number in numbers):
         raise ValueError(f"bounds are four finite numbers (minx, miny, maxx, maxy), not {values!r}")
     return dict(zip(("minX", "minY", "maxX", "maxY"), numbers, strict=True))
+
+
+def _windows(windows: Windows) -> list[dict[str, float]]:
+    """Bounds, and points (x, y) as bounds whose corners are the same."""
+    listed = [tuple(window) for window in windows]
+    if not listed:
+        raise ValueError("windows is an empty list: give at least one, or bounds")
+    return [_bounds(window * 2 if len(window) == 2 else window) for window in listed]
 
 
 def _mask(mask: Mask) -> dict[str, Any]:

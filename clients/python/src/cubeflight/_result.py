@@ -65,3 +65,32 @@ class SearchResult:
             f"<cubeflight.SearchResult: {steps} time steps, {len(self.matched_ids)} products, "
             f"{len(self.missing)} missing, {len(self.errors)} unreadable assets>\n{self.datatree!r}"
         )
+
+
+@dataclass(frozen=True)
+class WindowsResult:
+    """The cubes of a list of windows, read as one plan.
+
+    Attributes:
+        cubes: for each window, in the order of the request, what a search for it alone gives.
+        matched_ids: products that the cubes are made of, in time order.
+        missing: products that matched but are left out, each with a code and a reason.
+        plan: the server's plan for all windows (time_steps, requests, bytes, jp2_tiles, ...).
+    """
+
+    cubes: list[SearchResult]
+    matched_ids: list[str]
+    missing: list[Missing]
+    plan: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def errors(self) -> list[StepError]:
+        """Those of all cubes, each once."""
+        return list(dict.fromkeys(error for cube in self.cubes for error in cube.errors))
+
+    def __repr__(self) -> str:
+        steps = self.plan.get("time_steps", "?")
+        return (
+            f"<cubeflight.WindowsResult: {len(self.cubes)} windows, {steps} time steps, "
+            f"{len(self.matched_ids)} products, {len(self.missing)} missing>"
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,9 @@ class Column:
     `block` is the shape of one row of the stream ([band,] block_rows, width), `shape` that of the
     whole window ([band,] y, x) in pixels, `transform` the affine matrix of the window (upper-left
     corner of the upper-left pixel), in metres of the UTM zone `epsg`.
+
+    A cube of a list of windows has row-block k for window k, `windows[k]` (row, column, height,
+    width) from where `transform` is, and `shape` is that of a row-block: see :meth:`window`.
     """
 
     index: int
@@ -39,6 +42,19 @@ class Column:
     epsg: int
     transform: tuple[float, ...]
     attrs: dict[str, Any]
+    windows: tuple[tuple[int, int, int, int], ...] | None = None
+
+    def window(self, number: int) -> Column:
+        """One window of the list as a column of its own, of one row-block."""
+        assert self.windows is not None
+        top, left, height, width = self.windows[number]
+        a, b, c, d, e, f, *rest = self.transform
+        transform = (a, b, c + left * a, d, e, f + top * e, *rest)
+        shape = (*self.block[:-2], height, width)
+        place = {"proj:shape": [height, width], "proj:transform": list(transform)}
+        return replace(
+            self, shape=shape, transform=transform, attrs=self.attrs | place, windows=None
+        )
 
     @property
     def group(self) -> str:
@@ -58,6 +74,8 @@ class Column:
     @property
     def blocks(self) -> int:
         """Row-blocks that hold rows of this column."""
+        if self.windows is not None:
+            return len(self.windows)
         return -(-self.shape[-2] // self.block_rows)
 
     @property
@@ -97,6 +115,11 @@ def _column(index: int, field: pa.Field) -> Column:
         raise ProtocolError(f"column {field.name} has row-blocks without rows")
     dtype = np.dtype(field.type.value_type.to_pandas_dtype())
     attrs = {key: _value(key, text, dtype) for key, text in metadata.items()}
+    windows = _windows(field.name, block, attrs)
+    if windows is not None:
+        # each window has a place of its own
+        attrs["proj:shape"] = block[-2:]
+        attrs["proj:transform"] = attrs.pop("cubeflight:windows_transform", None)
     try:
         rows, width = (int(length) for length in attrs["proj:shape"])
         transform = tuple(float(number) for number in attrs["proj:transform"])
@@ -110,7 +133,23 @@ def _column(index: int, field: pa.Field) -> Column:
     if transform[1] or transform[3]:
         raise ProtocolError(f"column {field.name} is on a rotated grid")
     shape = (*block[:-2], rows, width)
-    return Column(index, field.name, dtype, dims, block, shape, epsg, transform, attrs)
+    return Column(index, field.name, dtype, dims, block, shape, epsg, transform, attrs, windows)
+
+
+def _windows(
+    name: str, block: tuple[int, ...], attrs: dict[str, Any]
+) -> tuple[tuple[int, int, int, int], ...] | None:
+    """The list of windows, where the cube has one: (row, column, height, width)."""
+    listed = attrs.pop("cubeflight:windows", None)
+    if listed is None:
+        return None
+    try:
+        windows = tuple((int(t), int(x), int(h), int(w)) for t, x, h, w in listed)
+    except (TypeError, ValueError) as error:
+        raise ProtocolError(f"column {name}: cubeflight:windows is no list of windows") from error
+    if any(not 1 <= h <= block[-2] or not 1 <= w <= block[-1] for _, _, h, w in windows):
+        raise ProtocolError(f"column {name}: a window is larger than a row-block")
+    return windows
 
 
 def _value(key: str, text: str, dtype: np.dtype[Any]) -> Any:

@@ -31,6 +31,16 @@ fn layout(bands: &[&str], bounds: Option<Bounds>, radiometry: Radiometry) -> Lay
 }
 
 fn layout_at(bands: &[&str], bounds: Option<Bounds>, radiometry: Radiometry, reduce: u8) -> Layout {
+    layout_of(bands, bounds, &[], radiometry, reduce)
+}
+
+fn layout_of(
+    bands: &[&str],
+    bounds: Option<Bounds>,
+    windows: &[Bounds],
+    radiometry: Radiometry,
+    reduce: u8,
+) -> Layout {
     let assets: Vec<AssetId> =
         bands.iter().map(|band| AssetId::parse(band, Level::L2A).unwrap()).collect();
     Layout::new(&LayoutRequest {
@@ -38,6 +48,7 @@ fn layout_at(bands: &[&str], bounds: Option<Bounds>, radiometry: Radiometry, red
         tile: "33TVN".parse().unwrap(),
         assets: &assets,
         bounds,
+        windows,
         align: Align::Centre,
         reduce,
         radiometry,
@@ -94,6 +105,24 @@ pub(crate) fn quarter() -> Request {
         layout: layout_at(&bands, Some(bounds.unwrap()), Radiometry::Raw, 2),
         time: "2021-01-01/2021-12-31".parse().unwrap(),
         json: r#"{"tile":"33TVN","bands":["B02","B11","TCI","SCL","QUALIT_B01","AOT_60m"],"reduce":2}"#,
+        raw_offset: None,
+    }
+}
+
+/// A list of windows, one of them a point.
+pub(crate) fn several() -> Request {
+    let bounds = |min_x, min_y, max_x, max_y| Bounds::with_points(min_x, min_y, max_x, max_y);
+    let windows = [
+        bounds(449_000.0, 5_204_000.0, 449_600.0, 5_204_300.0),
+        bounds(460_001.0, 5_210_001.0, 460_001.0, 5_210_001.0),
+        bounds(400_000.0, 5_300_000.0, 400_100.0, 5_300_500.0),
+    ];
+    let windows = windows.map(Result::unwrap);
+    Request {
+        name: "windows",
+        layout: layout_of(&["B02", "SCL", "TCI_60m"], None, &windows, Radiometry::Raw, 0),
+        time: "2021-01-01/2021-12-31".parse().unwrap(),
+        json: r#"{"tile":"33TVN","bands":["B02","SCL","TCI_60m"]}"#,
         raw_offset: None,
     }
 }

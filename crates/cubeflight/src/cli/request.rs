@@ -31,7 +31,12 @@ pub(crate) struct RequestArgs {
     #[arg(long, value_name = "MINX,MINY,MAXX,MAXY", allow_hyphen_values = true, value_parser = bounds)]
     pub(crate) bounds: Option<[f64; 4]>,
 
-    /// CRS of the bounds, for example EPSG:4326 (x is longitude). Default: UTM zone of the tile
+    /// Several areas instead of bounds, read as one plan: a file (or - for standard input) with four
+    /// numbers MINX,MINY,MAXX,MAXY a line; a point has min = max
+    #[arg(long, value_name = "FILE", conflicts_with = "bounds")]
+    pub(crate) windows: Option<PathBuf>,
+
+    /// CRS of the bounds or windows, for example EPSG:4326 (x is longitude). Default: UTM zone of the tile
     #[arg(long, default_value = "", value_name = "CODE", hide_default_value = true)]
     pub(crate) crs: String,
 

@@ -52,7 +52,7 @@ struct MissingJson {
 }
 
 pub(crate) async fn run(args: PlanArgs) -> Result<(), CliError> {
-    let (wire, show_reads) = (request::wire(&args.request), args.reads);
+    let (wire, show_reads) = (request::wire(&args.request)?, args.reads);
     // Checked here as well, so that a bad request has the same code with and without a server.
     let request = CubeRequest::try_from(&wire)?;
     let mut reads = None;

@@ -24,8 +24,11 @@ pub(crate) async fn run(args: PullArgs) -> Result<(), CliError> {
         let text = format!("{}: end the name in .npz or .png", args.out.display());
         return Err(CliError::usage(&text));
     }
-    let (cube, _) = fetch(&args.server, &request::wire(&args.request)).await?;
-    eprintln!("{} time steps of {} bands", cube.steps.len(), cube.columns.len());
+    if args.request.windows.is_some() && extension != Some("npz") {
+        return Err(CliError::usage("a picture shows one window: give --windows with .npz"));
+    }
+    let (cube, summary) = fetch(&args.server, &request::wire(&args.request)?).await?;
+    eprintln!("{} time steps of {} bands", cube.steps.len(), summary.shapes.len());
     let file = std::fs::File::create(&args.out)
         .map_err(|error| CliError::write(&format!("write {}", args.out.display()), &error))?;
     let file = std::io::BufWriter::new(file);

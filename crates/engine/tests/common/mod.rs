@@ -76,6 +76,7 @@ impl Known {
             time: "2022-01-01/2022-12-31".parse().unwrap(),
             assets: bands.iter().map(|band| self.asset(band)).collect(),
             bounds: None,
+            windows: Vec::new(),
             align: Align::Centre,
             reduce: 0,
             cloud_cover_max: None,
@@ -331,7 +332,7 @@ pub fn assemble(column: &Column, blocks: &[Given], position: usize) -> Vec<f32> 
     let mut cells = Vec::new();
     for number in 0..column.planes() as usize {
         for block in blocks {
-            let rows = column.rows_of_block(u32::from(block.block)).len();
+            let rows = column.block_window(u32::from(block.block)).height as usize;
             let buffer = numbers(&block.pixels[position]);
             assert_eq!(buffer.len(), plane * column.planes() as usize);
             cells.extend(&buffer[number * plane..][..rows * width]);

@@ -21,6 +21,7 @@ fn reduced(
         tile: MgrsTile::from_str("33TVN").unwrap(),
         assets: &assets,
         bounds,
+        windows: &[],
         align: Align::Centre,
         reduce,
         radiometry: Radiometry::Raw,
@@ -114,13 +115,14 @@ proptest! {
         };
         prop_assert!(layout.block_bytes() <= u64::from(limit));
         for column in &layout.columns {
-            let mut next = 0;
+            let mut next = column.window.y;
             for block in 0..u32::from(layout.blocks) {
-                let rows = column.rows_of_block(block);
-                prop_assert_eq!(rows.start, next);
-                next = rows.end;
+                let held = column.block_window(block);
+                prop_assert_eq!(held.y, next);
+                prop_assert_eq!((held.x, held.width), (column.window.x, column.window.width));
+                next = held.bottom();
             }
-            prop_assert_eq!(next, column.window.height);
+            prop_assert_eq!(next, column.window.bottom());
         }
         // one row of the coarsest band asked for belongs to whole rows of all others
         let metres = unit_metres(&layout.columns);
@@ -142,27 +144,135 @@ proptest! {
         let bounds = Bounds::new(399960.0 + x, 5190240.0 + y, 399960.0 + x + side, 5190240.0 + y + side).unwrap();
         let layout = reduced(&[name], Some(bounds), limit, reduce).unwrap();
         let [column] = layout.columns.as_slice() else { panic!() };
-        let lattice = crate::TileLattice::of_asset(column.asset, &column.grid);
+        let tiles = TileLattice::of_asset(column.asset, &column.grid);
+        let [turn] = column.areas_by_tile(&tiles).try_into().unwrap();
         let mut pixels = 0;
-        for (_, part) in lattice.tiles_in(column.area()) {
-            let samples = column.samples_in(&part).unwrap();
+        for (tile, part) in tiles.tiles_in(column.area()) {
+            let [TileArea { samples, blocks }] = turn[&tile].as_slice() else { panic!() };
             let rect = cubeflight_jp2::Rect::new(part.x, part.y, part.right(), part.bottom());
             let decoded = rect.reduced(reduce);
             prop_assert_eq!(
                 (decoded.x0, decoded.y0, decoded.x1, decoded.y1),
                 (samples.x, samples.y, samples.right(), samples.bottom())
             );
-            prop_assert_eq!(samples.intersection(&column.window), Some(samples));
+            prop_assert_eq!(samples.intersection(&column.window), Some(*samples));
             pixels += samples.pixels();
-            let blocks = column.blocks_of(&samples);
             prop_assert!(blocks.end <= u32::from(layout.blocks));
             for block in 0..u32::from(layout.blocks) {
-                let rows = column.rows_of_block(block);
-                let (first, end) = (column.window.y + rows.start, column.window.y + rows.end);
-                let meets = first.max(samples.y) < end.min(samples.bottom());
+                let meets = column.block_window(block).intersection(samples).is_some();
                 prop_assert_eq!(blocks.contains(&block), meets);
             }
         }
         prop_assert_eq!(pixels, column.window.pixels());
     }
+
+    /// A list of windows is one row-block for each, which holds what a cube of that window alone
+    /// would; the areas of its JP2 tiles hold each of its pixels once.
+    #[test]
+    fn windows_are_as_they_are_alone(
+        picks in prop::sample::subsequence(vec!["B08", "B11", "B01_60m", "TCI_10m", "SCL"], 1..=5),
+        corners in prop::collection::vec((0.0..105_000.0, 0.0..105_000.0, 0.0..4_000.0, 0.0..4_000.0), 1..40),
+        near in any::<bool>(), reduce in 0..=4_u8,
+        align in prop::sample::select(vec![Align::Centre, Align::R20m, Align::R60m]),
+    ) {
+        let listed: Vec<Bounds> = corners.iter().map(|(x, y, width, height)| {
+            // some lists have all their windows over each other
+            let scale = if near { 0.02 } else { 1.0 };
+            let (x, y) = (399_960.0 + x * scale, 5_190_240.0 + y * scale);
+            Bounds::with_points(x, y, x + width, y + height).unwrap()
+        }).collect();
+        let assets: Vec<AssetId> =
+            picks.iter().map(|band| AssetId::parse(band, Level::L2A).unwrap()).collect();
+        let request = LayoutRequest {
+            level: Level::L2A,
+            tile: "33TVN".parse().unwrap(),
+            assets: &assets,
+            bounds: None,
+            windows: &listed,
+            align,
+            reduce,
+            radiometry: Radiometry::Raw,
+            mask: None,
+            min_valid: None,
+            max_message_bytes: u32::MAX,
+        };
+        let layout = Layout::new(&request).unwrap();
+        prop_assert_eq!(usize::from(layout.blocks), listed.len());
+        let footprints = layout.footprints();
+        for (number, bounds) in (0..).zip(&listed) {
+            let alone = Layout::new(&LayoutRequest {
+                bounds: Some(*bounds), windows: &[], ..request.clone()
+            });
+            let Ok(alone) = alone else { continue };
+            for (column, alone) in layout.columns.iter().zip(&alone.columns) {
+                prop_assert_eq!(column.block_window(number), alone.window);
+            }
+            prop_assert_eq!(footprints[number as usize], alone.footprints()[0]);
+        }
+        for column in &layout.columns {
+            let tiles = TileLattice::of_asset(column.asset, &column.grid);
+            let turns = column.areas_by_tile(&tiles);
+            prop_assert_eq!(turns.len(), listed.len().div_ceil(column.together));
+            let mut held = vec![0; listed.len()];
+            let mut seen: Vec<(u32, Window)> = Vec::new();
+            for (turn, by_tile) in turns.iter().enumerate() {
+                for (tile, TileArea { samples, blocks }) in
+                    by_tile.iter().flat_map(|(tile, areas)| areas.iter().map(move |area| (tile, area)))
+                {
+                    prop_assert!(column.tiles(&tiles).contains(tile));
+                    prop_assert_eq!(blocks.len(), 1);
+                    let window = column.block_window(blocks.start);
+                    prop_assert_eq!(samples.intersection(&window), Some(*samples));
+                    prop_assert_eq!(blocks.start as usize / column.together, turn);
+                    let again = seen.iter().any(|(block, other)| {
+                        *block == blocks.start && other.intersection(samples).is_some()
+                    });
+                    prop_assert!(!again, "a pixel twice");
+                    held[blocks.start as usize] += samples.pixels();
+                    seen.push((blocks.start, *samples));
+                }
+            }
+            let wanted: Vec<u64> = column.windows().iter().map(Window::pixels).collect();
+            prop_assert_eq!(held, wanted);
+            let around = column.windows().iter().all(|w| w.intersection(&column.window) == Some(*w));
+            prop_assert!(around);
+            prop_assert!(column.windows().iter().any(|w| w.width == column.block_width));
+            prop_assert!(column.windows().iter().any(|w| w.height == column.block_rows));
+        }
+        let open = layout.block_bytes() * layout.columns[0].together as u64;
+        prop_assert!(open <= SHARED_BYTES || layout.columns[0].together == 1);
+    }
+}
+
+#[test]
+fn a_window_that_misses_the_tile_is_named() {
+    let inside = Bounds::with_points(400_000.0, 5_200_000.0, 400_000.0, 5_200_000.0).unwrap();
+    let outside = Bounds::with_points(1.0, 1.0, 2.0, 2.0).unwrap();
+    let error = listed(&[inside, inside, outside], LIMIT).unwrap_err();
+    assert_eq!(error.code(), "CF-S2-006");
+    assert!(error.to_string().starts_with("windows[2]: bounds 1,1,2,2 lie outside"), "{error}");
+    let points = listed(&[inside; 3], LIMIT).unwrap();
+    assert_eq!((points.blocks, points.columns[0].shape()), (3, [1, 1]));
+    // the largest window of each column must fit
+    let wide = Bounds::new(400_000.0, 5_200_000.0, 420_000.0, 5_200_100.0).unwrap();
+    let error = listed(&[inside, wide], 39_999).unwrap_err();
+    assert_eq!(error.code(), "CF-PLN-001");
+    assert!(error.to_string().contains("at least 40000 bytes"), "{error}");
+}
+
+fn listed(windows: &[Bounds], limit: u32) -> Result<Layout, LayoutError> {
+    let assets = [AssetId::parse("B08", Level::L2A).unwrap()];
+    Layout::new(&LayoutRequest {
+        level: Level::L2A,
+        tile: MgrsTile::from_str("33TVN").unwrap(),
+        assets: &assets,
+        bounds: None,
+        windows,
+        align: Align::Centre,
+        reduce: 0,
+        radiometry: Radiometry::Raw,
+        mask: None,
+        min_valid: None,
+        max_message_bytes: limit,
+    })
 }

@@ -23,6 +23,7 @@ pub(crate) fn layout(tile: MgrsTile, bands: &[&str], bounds: Option<Bounds>) -> 
         tile,
         assets: &assets,
         bounds,
+        windows: &[],
         align: Align::Centre,
         reduce: 0,
         radiometry: Radiometry::Raw,
@@ -36,7 +37,12 @@ pub(crate) fn layout(tile: MgrsTile, bands: &[&str], bounds: Option<Bounds>) -> 
 /// The column of an asset over a window, in row-blocks of so many rows.
 pub(crate) fn column(name: &str, window: Window, block_rows: u32) -> Column {
     let layout = layout("29UNU".parse().unwrap(), &[name], None);
-    Column { window, block_rows, ..layout.columns.into_iter().next().unwrap() }
+    Column {
+        window,
+        block_rows,
+        block_width: window.width,
+        ..layout.columns.into_iter().next().unwrap()
+    }
 }
 
 pub(crate) fn source(product: &str, asset: AssetId) -> RecordSource {

@@ -54,10 +54,10 @@ pub struct CubeRequest {
     /// ("measurements/reflectance/r10m/b08"). At least one.
     #[prost(string, repeated, tag = "4")]
     pub bands: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Absent: the whole tile.
+    /// Absent, and no windows: the whole tile.
     #[prost(message, optional, tag = "5")]
     pub bounds: ::core::option::Option<Bounds>,
-    /// CRS of bounds, for example "EPSG:4326" (x is longitude). Empty: the tile's UTM zone.
+    /// CRS of bounds or windows, for example "EPSG:4326" (x is longitude). Empty: the tile's UTM zone.
     #[prost(string, tag = "6")]
     pub crs: ::prost::alloc::string::String,
     /// "centre" (default: pixels whose centre lies in the bounds), "20m" or "60m" (bounds rounded
@@ -103,6 +103,12 @@ pub struct CubeRequest {
     /// hold its centre.
     #[prost(uint32, tag = "17")]
     pub reduce: u32,
+    /// Several areas instead of bounds, at most 1,024, read as one plan: bytes that several of them need
+    /// are read once. Row-block k of a time step is window k. A window holds the pixels whose centres lie
+    /// in it, as bounds do; where it holds none along x or y, it takes the pixel that its middle lies in,
+    /// so that no window is empty. A point is a window with min = max. Excludes bounds.
+    #[prost(message, repeated, tag = "18")]
+    pub windows: ::prost::alloc::vec::Vec<Bounds>,
 }
 /// A product that is not in the cube, and why.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -122,7 +128,7 @@ pub struct ColumnShape {
     /// EOPF path without leading slash.
     #[prost(string, tag = "1")]
     pub path: ::prost::alloc::string::String,
-    /// Rows and columns of the window.
+    /// Rows and columns of the window; of several windows those of the tallest and of the widest.
     #[prost(uint32, tag = "2")]
     pub height: u32,
     #[prost(uint32, tag = "3")]

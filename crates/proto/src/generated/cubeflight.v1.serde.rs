@@ -340,6 +340,9 @@ impl serde::Serialize for CubeRequest {
         if self.reduce != 0 {
             len += 1;
         }
+        if !self.windows.is_empty() {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("cubeflight.v1.CubeRequest", len)?;
         if !self.collection.is_empty() {
             struct_ser.serialize_field("collection", &self.collection)?;
@@ -392,6 +395,9 @@ impl serde::Serialize for CubeRequest {
         if self.reduce != 0 {
             struct_ser.serialize_field("reduce", &self.reduce)?;
         }
+        if !self.windows.is_empty() {
+            struct_ser.serialize_field("windows", &self.windows)?;
+        }
         struct_ser.end()
     }
 }
@@ -425,6 +431,7 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
             "groupBy",
             "filters",
             "reduce",
+            "windows",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -446,6 +453,7 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
             GroupBy,
             Filters,
             Reduce,
+            Windows,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -484,6 +492,7 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
                             "groupBy" | "group_by" => Ok(GeneratedField::GroupBy),
                             "filters" => Ok(GeneratedField::Filters),
                             "reduce" => Ok(GeneratedField::Reduce),
+                            "windows" => Ok(GeneratedField::Windows),
                             _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
                         }
                     }
@@ -520,6 +529,7 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
                 let mut group_by__ = None;
                 let mut filters__ = None;
                 let mut reduce__ = None;
+                let mut windows__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::Collection => {
@@ -632,6 +642,12 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
                                 Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
                             ;
                         }
+                        GeneratedField::Windows => {
+                            if windows__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("windows"));
+                            }
+                            windows__ = Some(map_.next_value()?);
+                        }
                     }
                 }
                 Ok(CubeRequest {
@@ -652,6 +668,7 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
                     group_by: group_by__.unwrap_or_default(),
                     filters: filters__.unwrap_or_default(),
                     reduce: reduce__.unwrap_or_default(),
+                    windows: windows__.unwrap_or_default(),
                 })
             }
         }

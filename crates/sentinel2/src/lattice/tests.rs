@@ -257,3 +257,62 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn points_are_pixels() {
+    let ten = grid(Resolution::R10m);
+    let point = |x: f64, y: f64| Bounds::with_points(x, y, x, y).unwrap();
+    let at = |lattice: Lattice, x, y, align| {
+        let found = lattice.window_or_point(&point(x, y), align).unwrap();
+        (found.x, found.y, found.width, found.height)
+    };
+    let lattice = ten.reduced(0);
+    // on a centre, inside, on the west and north edges, which belong to the pixel
+    for (x, y) in [(15.0, 25.0), (11.0, 29.9), (10.0, 20.0), (19.999, 20.0)] {
+        assert_eq!(at(lattice, LEFT + x, TOP - y, Align::Centre), (1, 2, 1, 1), "{x} {y}");
+    }
+    // the square of 20 m around it, also where it lies on its corner
+    assert_eq!(at(lattice, LEFT + 15.0, TOP - 25.0, Align::R20m), (0, 2, 2, 2));
+    assert_eq!(at(lattice, LEFT + 20.0, TOP - 40.0, Align::R20m), (2, 4, 2, 2));
+    let coarse = grid(Resolution::R60m).reduced(0);
+    assert_eq!(at(coarse, LEFT + 61.0, TOP - 20.0, Align::R20m), (1, 0, 1, 1));
+    // reduced pixels have their samples in the middle
+    let reduced = ten.reduced(2);
+    assert_eq!(at(reduced, LEFT + 24.9, TOP - 25.0, Align::Centre), (0, 1, 1, 1));
+    // the edges of the tile
+    assert_eq!(at(lattice, LEFT, TOP, Align::Centre), (0, 0, 1, 1));
+    let last = at(lattice, LEFT + 109_799.0, TOP - 109_799.0, Align::R60m);
+    assert_eq!(last, (10_974, 10_974, 6, 6));
+    for (x, y) in [(109_800.0, 5.0), (5.0, 109_800.0), (-0.1, 5.0)] {
+        let outside = lattice.window_or_point(&point(LEFT + x, TOP - y), Align::R60m);
+        assert_eq!(outside.unwrap_err().code(), "CF-S2-006");
+    }
+    assert_eq!(Bounds::with_points(1.0, 0.0, 0.0, 1.0).unwrap_err().code(), "CF-S2-022");
+}
+
+proptest! {
+    /// Windows of a list are those of bounds, and where these hold no centre the pixel is taken that
+    /// the middle lies in.
+    #[test]
+    fn windows_are_never_empty(
+        x in 0.0..109_700.0, y in 0.0..109_700.0,
+        width in prop_oneof![Just(0.0), 0.0..200.0], height in prop_oneof![Just(0.0), 0.0..200.0],
+        resolution in prop::sample::select(Resolution::ALL.to_vec()), level in 0..=MAX_REDUCE,
+        align in prop::sample::select(vec![Align::Centre, Align::R20m, Align::R60m]),
+    ) {
+        let lattice = grid(resolution).reduced(level);
+        let (left, top) = (LEFT + x, TOP - y);
+        let bounds = Bounds::with_points(left, top - height, left + width, top).unwrap();
+        let found = lattice.window_or_point(&bounds, align).unwrap();
+        prop_assert!(found.width > 0 && found.height > 0);
+        prop_assert_eq!(found.intersection(&lattice.full()), Some(found));
+        if width > 0.0 && height > 0.0 && let Ok(window) = lattice.window(&bounds, align) {
+            prop_assert_eq!(found, window);
+        }
+        let edges = lattice.window_bounds(&found);
+        let middle = (left + width / 2.0).min(lattice.window_bounds(&lattice.full()).max_x);
+        if align == Align::Centre && found.width == 1 {
+            prop_assert!(edges.min_x <= middle + 1e-6 && middle <= edges.max_x + 1e-6);
+        }
+    }
+}

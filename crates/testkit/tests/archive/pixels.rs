@@ -48,6 +48,7 @@ async fn the_engine_reads_the_landscape() {
             rectangle: [edges.min_x, edges.min_y, edges.max_x, edges.max_y],
             crs: None,
         }),
+        windows: Vec::new(),
         align: Align::Centre,
         reduce: 0,
         cloud_cover_max: None,

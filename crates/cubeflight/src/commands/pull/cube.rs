@@ -12,11 +12,15 @@ use crate::error::CliError;
 /// Most bytes of a cube that is assembled in memory.
 const MAX_BYTES: usize = 64 << 30;
 
-/// One band.
+/// One band, or one window of it where the cube has a list of them.
 #[derive(Debug)]
 pub(crate) struct Column {
-    /// EOPF path.
+    /// EOPF path; of a list after the number of the window, `0/measurements/...`.
     pub(crate) path: String,
+    /// Name of the column in the stream.
+    field: String,
+    /// The only row-block that has it.
+    only: Option<usize>,
     /// NumPy's name of the element.
     pub(crate) dtype: &'static str,
     pub(crate) element_bytes: usize,
@@ -25,6 +29,7 @@ pub(crate) struct Column {
     pub(crate) height: usize,
     pub(crate) width: usize,
     block_rows: usize,
+    block_width: usize,
     /// First six numbers of proj:transform: pixel width, 0, left, 0, -pixel height, top.
     pub(crate) transform: [f64; 6],
     /// Steps, planes, rows, columns; little-endian.
@@ -59,8 +64,11 @@ impl Cube {
             .fields()
             .iter()
             .filter(|field| field.metadata().contains_key("ARROW:extension:metadata"))
-            .map(|field| Column::new(field))
-            .collect::<Result<_, _>>()?;
+            .map(|field| Column::of(field))
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter()
+            .flatten()
+            .collect();
         let bytes = columns.iter().map(Column::step_bytes).try_fold(0_usize, usize::checked_add);
         let bytes = bytes.and_then(|bytes| bytes.checked_mul(expected));
         if bytes.is_none_or(|bytes| bytes > MAX_BYTES) {
@@ -93,8 +101,11 @@ impl Cube {
         if head.block != self.next_block {
             return Err(promised(&format!("row-block {} came out of order", head.block)));
         }
-        if self.next_block == 0 {
-            self.steps.push(head.step);
+        match self.steps.last_mut().filter(|_| self.next_block > 0) {
+            // some row-blocks of a step may be whole and others not
+            Some(step) if step.status != head.step.status => "partial".clone_into(&mut step.status),
+            Some(_) => (),
+            None => self.steps.push(head.step),
         }
         if self.steps.len() > self.expected {
             return Err(promised(&"more time steps than were planned"));
@@ -152,7 +163,8 @@ impl Head {
 }
 
 impl Column {
-    fn new(field: &Field) -> Result<Self, CliError> {
+    /// The band of a field, or each of its windows.
+    fn of(field: &Field) -> Result<Vec<Self>, CliError> {
         let wrong = || promised(&format!("column {} is not described as a tensor", field.name()));
         let json =
             |key: &str| -> Option<Value> { serde_json::from_str(field.metadata().get(key)?).ok() };
@@ -170,10 +182,6 @@ impl Column {
             [planes, rows, width] => (*planes, *rows, *width),
             _ => return Err(wrong()),
         };
-        let window = json("proj:shape").as_ref().and_then(extents).ok_or_else(wrong)?;
-        let transform = json("proj:transform").as_ref().and_then(numbers).ok_or_else(wrong)?;
-        let transform = transform.first_chunk::<6>().copied().ok_or_else(wrong)?;
-        let [height, window_width] = window.as_slice() else { return Err(wrong()) };
         let DataType::FixedSizeList(item, _) = field.data_type() else { return Err(wrong()) };
         let (dtype, element_bytes) = match item.data_type() {
             DataType::UInt8 => ("|u1", 1),
@@ -181,24 +189,70 @@ impl Column {
             DataType::Float32 => ("<f4", 4),
             _ => return Err(wrong()),
         };
-        if *window_width != width || block_rows == 0 {
-            return Err(wrong());
-        }
-        Ok(Self {
+        let list = json("cubeflight:windows");
+        let transform =
+            if list.is_some() { "cubeflight:windows_transform" } else { "proj:transform" };
+        let transform = json(transform).as_ref().and_then(numbers).ok_or_else(wrong)?;
+        let transform = transform.first_chunk::<6>().copied().ok_or_else(wrong)?;
+        let column = Self {
             path: field.name().clone(),
+            field: field.name().clone(),
+            only: None,
             dtype,
             element_bytes,
             planes,
-            height: *height,
+            height: block_rows,
             width,
             block_rows,
+            block_width: width,
             transform,
             pixels: Vec::new(),
-        })
+        };
+        let Some(list) = list else {
+            let window = json("proj:shape").as_ref().and_then(extents).ok_or_else(wrong)?;
+            let [height, window_width] = window.as_slice() else { return Err(wrong()) };
+            if *window_width != width || block_rows == 0 {
+                return Err(wrong());
+            }
+            return Ok(vec![Self { height: *height, ..column }]);
+        };
+        let windows = list.as_array().ok_or_else(wrong)?.iter().enumerate();
+        let windows = windows.map(|(number, window)| match extents(window).as_deref() {
+            Some([top, left, height, width])
+                if (1..=block_rows).contains(height) && (1..=column.width).contains(width) =>
+            {
+                Ok(column.window(number, [*top, *left], [*height, *width]))
+            }
+            _ => Err(wrong()),
+        });
+        windows.collect()
+    }
+
+    /// One window of a list, at row and column from where `self` is.
+    fn window(&self, number: usize, [top, left]: [usize; 2], [height, width]: [usize; 2]) -> Self {
+        let [pixel_width, a, x, b, pixel_height, y] = self.transform;
+        let (x, y) = (x + left as f64 * pixel_width, y + top as f64 * pixel_height);
+        Self {
+            path: format!("{number}/{}", self.path),
+            field: self.field.clone(),
+            only: Some(number),
+            dtype: self.dtype,
+            element_bytes: self.element_bytes,
+            planes: self.planes,
+            height,
+            width,
+            block_rows: self.block_rows,
+            block_width: self.block_width,
+            transform: [pixel_width, a, x, b, pixel_height, y],
+            pixels: Vec::new(),
+        }
     }
 
     fn blocks(&self) -> usize {
-        self.height.div_ceil(self.block_rows)
+        match self.only {
+            Some(number) => number + 1,
+            None => self.height.div_ceil(self.block_rows),
+        }
     }
 
     /// Bytes of one time step.
@@ -227,9 +281,12 @@ impl Column {
         step: usize,
         block: usize,
     ) -> Result<(), CliError> {
-        let wrong = || promised(&format!("column {} is not what its schema says", self.path));
+        if self.only.is_some_and(|only| only != block) {
+            return Ok(());
+        }
+        let wrong = || promised(&format!("column {} is not what its schema says", self.field));
         let list =
-            batch.column_by_name(&self.path).and_then(|array| array.as_fixed_size_list_opt());
+            batch.column_by_name(&self.field).and_then(|array| array.as_fixed_size_list_opt());
         let values = list.ok_or_else(wrong)?.value(row);
         let bytes = match values.data_type() {
             DataType::UInt8 => values.as_primitive::<UInt8Type>().values().inner().clone(),
@@ -237,13 +294,14 @@ impl Column {
             DataType::Float32 => values.as_primitive::<Float32Type>().values().inner().clone(),
             _ => return Err(wrong()),
         };
-        let row_bytes = self.width * self.element_bytes;
-        let first = (block * self.block_rows).min(self.height);
+        let (pitch, length) =
+            (self.block_width * self.element_bytes, self.width * self.element_bytes);
+        let first = if self.only.is_some() { 0 } else { block * self.block_rows };
+        let first = first.min(self.height);
         let rows = self.block_rows.min(self.height - first);
-        for plane in 0..self.planes {
-            let source = plane * self.block_rows * row_bytes;
-            let target = step * self.step_bytes() + (plane * self.height + first) * row_bytes;
-            let length = rows * row_bytes;
+        for (plane, line) in (0..self.planes).flat_map(|p| (0..rows).map(move |line| (p, line))) {
+            let source = (plane * self.block_rows + line) * pitch;
+            let target = step * self.step_bytes() + (plane * self.height + first + line) * length;
             let source = bytes.get(source..source + length).ok_or_else(wrong)?;
             let target = self.pixels.get_mut(target..target + length);
             let target = target.ok_or_else(|| promised(&"a row outside the cube"))?;

@@ -1,5 +1,6 @@
 //! A cube as .npz: one array per band under its EOPF path (steps, rows, columns; RGB with the
-//! plane after the step), `x` and `y` of each group, `time`, `status` and `product_ids`.
+//! plane after the step), `x` and `y` of each group, `time`, `status` and `product_ids`. Of a list of
+//! windows the names of arrays begin with the number of the window, `0/measurements/...`.
 
 use std::collections::BTreeSet;
 use std::io::{Seek, Write};
