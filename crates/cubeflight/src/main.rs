@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     // s3s calls every response that is an error one of its own, also a plain 404
     let default = match cli.command {
-        Command::Serve(_) | Command::Index(_) => "info,s3s=off",
+        Command::Serve(_) | Command::Index(_) => "info,s3s=off,foyer=warn,foyer_storage=warn",
         _ => "warn,s3s=off",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));

@@ -138,6 +138,15 @@ impl AssetRead {
         ranges.map(|range| range.end - range.start).sum()
     }
 
+    /// About the requests and bytes of the same tiles with other costs.
+    pub(crate) fn requests_with(&self, together: bool, cost: &CostModel) -> (u64, u64) {
+        let tiles = self.groups.iter().flat_map(|group| &group.tiles);
+        let shapes = shapes(tiles, together, cost);
+        let requests = shapes.iter().flat_map(|shape| &shape.requests);
+        let length = |request: &Request| request.range.end - request.range.start;
+        requests.fold((0, 0), |(count, bytes), it| (count + 1, bytes + length(it)))
+    }
+
     /// JP2 tiles to decode.
     #[must_use]
     pub fn jp2_tiles(&self) -> u64 {
@@ -265,33 +274,43 @@ pub fn decode_area(column: &Column, samples: Window) -> Rect {
 /// are joined, or a few small files would keep all row-blocks of a large cube open. Those of windows
 /// that are read `together` are open anyway.
 fn group(tiles: Vec<TileRead>, together: bool, cost: &CostModel) -> Vec<ReadGroup> {
-    let mut groups: Vec<ReadGroup> = Vec::new();
-    let mut last: Option<Request> = None;
+    let shapes = shapes(tiles.iter(), together, cost);
+    let mut tiles = tiles.into_iter();
+    let group = |Shape { requests, tiles: count, .. }: Shape| ReadGroup {
+        ranges: requests.into_iter().map(|request| request.range).collect(),
+        tiles: tiles.by_ref().take(count).collect(),
+    };
+    shapes.into_iter().map(group).collect()
+}
+
+/// The requests of a group of tiles that follow each other.
+struct Shape {
+    requests: Vec<Request>,
+    tiles: usize,
+    /// Row-blocks of its last tile.
+    blocks: Range<u32>,
+}
+
+fn shapes<'a>(
+    tiles: impl Iterator<Item = &'a TileRead>,
+    together: bool,
+    cost: &CostModel,
+) -> Vec<Shape> {
+    let mut shapes: Vec<Shape> = Vec::new();
     for tile in tiles {
-        let mut requests = requests(tile.source.ranges(), cost);
-        let same_blocks = || groups.last().is_some_and(|group| group.blocks() == tile.blocks());
-        let joined = match (&last, requests.first()) {
-            (Some(last), Some(first)) if together || same_blocks() => last.joined(first, cost),
-            _ => None,
-        };
-        match (joined, groups.last_mut()) {
-            (Some(joined), Some(group)) => {
-                group.ranges.pop();
-                if let Some(first) = requests.first_mut() {
-                    *first = joined;
-                }
-                last = requests.last().cloned();
-                group.ranges.extend(requests.into_iter().map(|request| request.range));
-                group.tiles.push(tile);
-            }
-            _ => {
-                last = requests.last().cloned();
-                let ranges = requests.into_iter().map(|request| request.range).collect();
-                groups.push(ReadGroup { ranges, tiles: vec![tile] });
-            }
+        let (mut requests, blocks) = (requests(tile.source.ranges(), cost), tile.blocks());
+        if let Some(open) = shapes.last_mut().filter(|open| together || open.blocks == blocks)
+            && let (Some(last), Some(first)) = (open.requests.last_mut(), requests.first())
+            && let Some(joined) = last.joined(first, cost)
+        {
+            *last = joined;
+            open.requests.extend(requests.drain(1..));
+            open.tiles += 1;
+            continue;
         }
+        shapes.push(Shape { requests, tiles: 1, blocks });
     }
-    groups
+    shapes
 }
 
 /// One request, and how many of its bytes are wanted.

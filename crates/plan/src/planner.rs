@@ -33,13 +33,19 @@ pub fn plan(layout: Arc<Layout>, steps: Vec<Step>, cost: &CostModel) -> Plan {
 /// The gap with which some of the steps are read in the least time; of equals the smallest.
 fn best_gap(layout: &Layout, steps: &[Step], cost: &CostModel) -> Option<u64> {
     let every = steps.len().div_ceil(SAMPLE).max(1);
+    let mut planner = Planner { layout, cost, summary: Summary::default() };
+    let sample = steps.iter().step_by(every).cloned();
+    let sample: Vec<PlannedStep> = sample.map(|step| planner.step(step)).collect();
+    let together = layout.columns.first().is_some_and(Column::is_list);
     let seconds = |gap: u64| {
         let cost = CostModel { gap: Some(gap), ..*cost };
-        let mut planner = Planner { layout, cost: &cost, summary: Summary::default() };
-        for step in steps.iter().step_by(every) {
-            planner.step(step.clone());
+        let (mut requests, mut bytes) = (0, 0);
+        for column in sample.iter().flat_map(PlannedStep::planned) {
+            let PlannedColumn::Read(read) = column else { continue };
+            let (more, longer) = read.requests_with(together, &cost);
+            (requests, bytes) = (requests + more, bytes + longer);
         }
-        cost.seconds(planner.summary.requests, planner.summary.bytes)
+        cost.seconds(requests, bytes)
     };
     let of_gap = GAPS.into_iter().map(|gap| (gap, seconds(gap)));
     of_gap.min_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(gap, _)| gap)
