@@ -83,6 +83,8 @@ def measure(
     options = ["--store-profile", "cdse"] if profile == CDSE else []
     # what the index saves is measured, not what a cache does
     options += ["--catalog", (root / "stac").as_uri(), "--cache-memory", "0"]
+    # runs are compared, so that reads are planned alike whatever the server measures meanwhile
+    options += ["--read-cost", "0.015,20000000"]
     if max_whole_read is not None:
         options += ["--max-whole-read", str(max_whole_read)]
         result["max_whole_read"] = max_whole_read
