@@ -49,7 +49,7 @@ fn check_marked(layout: &Layout, blocks: &[Given], code: &str) -> Vec<u16> {
                     marked.push(block.block);
                 }
                 None => {
-                    let truth = &truth[rows.start as usize * width..rows.end as usize * width];
+                    let truth = &truth[rows.start * width..rows.end * width];
                     assert!(found.starts_with(truth), "{band}, block {}", block.block);
                 }
             }

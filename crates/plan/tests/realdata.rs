@@ -103,7 +103,8 @@ fn random_windows_read_the_tiles_that_they_meet() {
             let bare = TlmRecord { main_header: None, packet_lengths: None, ..(**record).clone() };
             let blind = plan_asset(&column, "href".to_owned(), Arc::new(bare), &cost).unwrap();
             check(&blind, &column, &cost);
-            prop_assert!(read.bytes() <= blind.bytes(), "packets are less than tile-parts");
+            // where no gaps are read over, packets are less than tile-parts
+            prop_assert!(gap >= 1.0 || read.bytes() <= blind.bytes());
             let HeaderSource::Fetch(range) = blind.header else { panic!("a header") };
             // up to the SOT marker, which proves that the header ends there
             prop_assert_eq!(range, 0..record.first_sot + 2);

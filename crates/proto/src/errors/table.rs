@@ -54,7 +54,7 @@ pub const TABLE: &[Entry] = &[
     entry("CF-S2-019", Class::InvalidArgument, "The mask cannot be used.", "give SCL classes from 0 to 11 and a radius from 0 to 5000 metres"),
     entry("CF-S2-020", Class::InvalidArgument, "A filter cannot be used.", "see the message for the properties and comparisons that are known"),
     entry("CF-S2-021", Class::InvalidArgument, "Not a level of reduced resolution.", "give reduce from 0 (full resolution) to 4 (a sixteenth)"),
-    entry("CF-S2-022", Class::InvalidArgument, "Not a window.", "give min_x <= max_x and min_y <= max_y; a point has them equal"),
+    entry("CF-S2-022", Class::InvalidArgument, "Not a window.", "give min_x <= max_x and min_y <= max_y, both equal for a point"),
     entry("CF-CRS-001", Class::InvalidArgument, "Not the code of a coordinate reference system.", "write it as EPSG:4326"),
     entry("CF-CRS-002", Class::InvalidArgument, "The coordinate reference system is unknown.", "look for a code in the EPSG registry"),
     entry("CF-CRS-003", Class::InvalidArgument, "The coordinate reference system has no x and y.", "use a geographic or projected system"),

@@ -202,8 +202,9 @@ async fn pieces_are_kept_each_by_itself() {
     // some of them are not enough
     let (_, origin) = cache.get(root, &path, "1", 10..80, &[10..20, 70..80]).await.unwrap();
     assert_eq!(origin, Origin::Upstream);
-    let (found, _) = cache.get(root, &path, "1", 10..20, &[5..15]).await.unwrap();
+    let (found, _) = cache.get(root, &path, "1", 10..20, &[5..15, 10..20]).await.unwrap();
     assert!(found[0].is_empty(), "not in the range");
+    assert_eq!(found[1].len(), 10);
 }
 
 #[tokio::test]
