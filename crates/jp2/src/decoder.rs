@@ -46,7 +46,8 @@ pub trait TileDecoder: Send + Sync + fmt::Debug {
     /// `reduce` is theirs.
     ///
     /// # Errors
-    /// [`Error::StaleTilePart`] where the bytes are not those of the tile, else as [`decode`].
+    /// [`StaleTilePart`](crate::Error::StaleTilePart) where the bytes are not those of the tile, else as
+    /// [`decode`].
     fn decode(&self, input: &TileInput<'_>, options: &DecodeOptions) -> Result<Image>;
 }
 
