@@ -10,8 +10,9 @@ use cubeflight_sentinel2::{Cells, Radiometry, Window, harmonise, reflectance};
 use crate::Pixels;
 use crate::block::OpenBlock;
 use crate::decoded::Key;
-use crate::fetch::{Context, Trouble, permanent};
+use crate::fetch::Context;
 use crate::queue::Gone;
+use crate::trouble::{Trouble, permanent};
 
 /// DN per unit of reflectance where a product's metadata do not say; every baseline so far.
 const QUANTIFICATION: f32 = 10_000.0;

@@ -20,6 +20,7 @@ use futures::future::{BoxFuture, join_all, try_join_all};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
+use crate::Engine;
 use crate::block::OpenBlock;
 use crate::decode::{Conversion, TileData, TileJob};
 use crate::decoded::Key;
@@ -27,7 +28,7 @@ use crate::error::fault_code;
 use crate::held::Held;
 use crate::learned::{Finding, Wanted};
 use crate::queue::Flow;
-use crate::{Engine, Error};
+use crate::trouble::{Trouble, ended, index_trouble, permanent, storage_trouble};
 
 /// What all tasks of a stream share.
 #[derive(Debug, Clone)]
@@ -69,19 +70,6 @@ impl Counts {
         reads.fetch_add(1, Ordering::Relaxed);
         sum.fetch_add(bytes, Ordering::Relaxed);
     }
-}
-
-/// Why an asset could not be read.
-#[derive(Debug, Clone)]
-pub(crate) enum Trouble {
-    /// The record does not belong to the file.
-    Stale(String),
-    /// Reading again later may help; pixels are never replaced by fill because of this.
-    Transient { code: &'static str, message: String },
-    /// There is no such file; that of another product may stand in for it.
-    Gone { code: &'static str, message: String },
-    /// It will not.
-    Permanent { code: &'static str, message: String },
 }
 
 /// A read that does not give all that it should.
@@ -550,61 +538,4 @@ fn column_of(context: &Context, column: usize) -> Result<&Column, Trouble> {
         code: "CF-ENG-002",
         message: "plan and layout have different columns".to_owned(),
     })
-}
-
-/// The engine is going away.
-fn ended(error: Error) -> Trouble {
-    permanent("CF-ENG-002", &error)
-}
-
-pub(crate) fn permanent(code: &'static str, error: &dyn std::fmt::Display) -> Trouble {
-    Trouble::Permanent { code, message: error.to_string() }
-}
-
-fn storage_trouble(error: cubeflight_storage::Error) -> Trouble {
-    use cubeflight_storage::Error as Storage;
-    let (code, message) = (error.code(), error.to_string());
-    match error {
-        Storage::EndsEarly { .. } | Storage::Changed { .. } => Trouble::Stale(message),
-        Storage::NotFound { .. } => Trouble::Gone { code, message },
-        Storage::Refused { .. } | Storage::TooLarge { .. } => Trouble::Permanent { code, message },
-        // Everything else may pass, credentials that expired among it. Data must not become fill
-        // because of a failure that says nothing about the file.
-        _ => Trouble::Transient { code, message },
-    }
-}
-
-fn index_trouble(error: cubeflight_index::Error) -> Trouble {
-    match error {
-        cubeflight_index::Error::Storage(error) => match storage_trouble(error) {
-            // While scanning there is no record that could be stale.
-            Trouble::Stale(message) => {
-                Trouble::Permanent { code: fault_code::SIZE_CHANGED, message }
-            }
-            trouble => trouble,
-        },
-        error => permanent(error.code(), &error),
-    }
-}
-
-impl Trouble {
-    /// As the error that ends the stream.
-    pub(crate) fn into_error(self, column: &str, product: &ProductId) -> Error {
-        let fault = |code, message| Error::Fault {
-            column: column.to_owned(),
-            fault: Fault { product: product.clone(), code, message },
-        };
-        match self {
-            Self::Transient { code, message } => Error::Unavailable {
-                column: column.to_owned(),
-                product: product.to_string(),
-                code,
-                message,
-            },
-            Self::Permanent { code, message } | Self::Gone { code, message } => {
-                fault(code, message)
-            }
-            Self::Stale(message) => fault(fault_code::SIZE_CHANGED, message),
-        }
-    }
 }

@@ -23,6 +23,7 @@ mod queue;
 mod resolve;
 mod run;
 mod sources;
+mod trouble;
 mod validity;
 mod write_back;
 

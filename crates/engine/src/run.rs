@@ -26,9 +26,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::block::{Filling, OpenBlock, StepState};
-use crate::fetch::{AssetTask, Context, Failed, Place, Trouble};
+use crate::fetch::{AssetTask, Context, Failed, Place};
 use crate::mask::{self, Masked};
 use crate::memory::{self, StreamMemory};
+use crate::trouble::Trouble;
 use crate::{Block, Engine, Error, Result};
 
 /// Row-blocks that are open and waiting to be handed out: more than one step can have, because a
