@@ -59,6 +59,7 @@ pub(crate) struct OpenBlock {
     troubles: Mutex<Troubles>,
     /// Why the block cannot be given at all.
     end: Mutex<Option<Error>>,
+    /// Absent where the block is counted elsewhere.
     held: Mutex<Option<HeldBytes>>,
     finished: Notify,
 }
@@ -76,7 +77,7 @@ impl OpenBlock {
         state: StepState,
         block: u16,
         jobs: usize,
-        held: HeldBytes,
+        held: Option<HeldBytes>,
     ) -> Self {
         Self {
             state,
@@ -85,7 +86,7 @@ impl OpenBlock {
             columns: layout.columns.iter().map(|c| Mutex::new(Pixels::fill(c))).collect(),
             troubles: Mutex::default(),
             end: Mutex::new(None),
-            held: Mutex::new(Some(held)),
+            held: Mutex::new(held),
             finished: Notify::new(),
         }
     }

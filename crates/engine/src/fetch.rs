@@ -107,10 +107,8 @@ pub(crate) struct AssetTask {
     pub(crate) conversion: Conversion,
     pub(crate) read: AssetRead,
     path: Path,
-    /// The path with the state of the file.
+    /// The path with the state of the file that the record describes, as the caches name it.
     file: Arc<str>,
-    /// Which state of the file the record describes, in the words of the cache.
-    state: String,
     /// What was read while its tile-parts were looked for.
     held: Held,
     /// Read once, whatever comes of it.
@@ -176,14 +174,12 @@ impl AssetTask {
             HeaderSource::Known(header) => OnceCell::new_with(Some(Ok(Arc::clone(header)))),
             HeaderSource::Fetch(_) => OnceCell::new(),
         };
-        let state = state_of(&read.record);
-        let file = format!("{path} {state}").into();
+        let file = format!("{path} {}", state_of(&read.record)).into();
         Ok(Self {
             place,
             file,
             product: read.record.product.clone(),
             conversion,
-            state,
             read,
             path,
             held: Held::default(),
@@ -228,7 +224,7 @@ impl AssetTask {
         let ranges = read.groups.iter().flat_map(|group| &group.ranges);
         let held = found.held.only(ranges);
         let task = Self::new(context, place, conversion, read)?;
-        Ok(Self { held, ..task })
+        Ok(Self { held: context.engine.memory.keep(held), ..task })
     }
 
     /// Reads the tiles of a group and decodes them into the row-blocks. Where the file turns out not
@@ -454,11 +450,11 @@ impl AssetTask {
         let Engine { archive, config, .. } = &context.engine;
         let length = range.end - range.start;
         let read = match &config.range_cache {
-            Some(cache) => cache.get(archive, &self.path, &self.state, range, pieces).await,
-            None => archive.get_range(&self.path, range.clone()).await.map(|bytes| {
-                let cut = pieces.iter().map(|piece| cut(&bytes, &range, piece));
-                (cut.collect(), Origin::Upstream)
-            }),
+            Some(cache) => cache.get(archive, &self.path, &self.file, range, pieces).await,
+            None => {
+                let read = archive.get_pieces(&self.path, range, pieces).await;
+                read.map(|bytes| (bytes, Origin::Upstream))
+            }
         };
         let (bytes, origin) = read.map_err(storage_trouble)?;
         let length = match origin {
@@ -518,13 +514,6 @@ fn parse_header(bytes: &[u8], size: u64) -> Result<MainHeader, Trouble> {
         return Err(Trouble::Stale("main header does not end where the record says".to_owned()));
     }
     Ok(scanner.finish().map_err(stale)?.header)
-}
-
-/// A piece of a range.
-fn cut(bytes: &Bytes, range: &Range<u64>, piece: &Range<u64>) -> Bytes {
-    let within = |at: u64| usize::try_from(at.saturating_sub(range.start)).unwrap_or(usize::MAX);
-    let (start, end) = (within(piece.start), within(piece.end));
-    if start <= end && end <= bytes.len() { bytes.slice(start..end) } else { Bytes::new() }
 }
 
 /// The JP2 tiles that hold samples of a column, where the file is tiled as its kind is.

@@ -1,17 +1,31 @@
 //! Bytes of a file that were read while its tile-parts were looked for.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Pieces of one file.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Held {
     /// Offset and bytes, by offset.
     pieces: Vec<(u64, Bytes)>,
+    /// Returned with the last clone.
+    _counted: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 impl Held {
+    /// The same, with the memory that is counted for it.
+    pub(crate) fn counted(self, permit: OwnedSemaphorePermit) -> Self {
+        Self { _counted: Some(Arc::new(permit)), ..self }
+    }
+
+    /// Bytes of all pieces.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.pieces.iter().map(|(_, bytes)| bytes.len() as u64).sum()
+    }
+
     /// Keeps a piece.
     pub(crate) fn add(&mut self, offset: u64, bytes: Bytes) {
         let at = self.pieces.partition_point(|(start, _)| *start <= offset);
@@ -46,7 +60,7 @@ impl Held {
         });
         let mut pieces: Vec<(u64, Bytes)> = kept.collect();
         pieces.sort_by_key(|(start, _)| *start);
-        Self { pieces }
+        Self { pieces, _counted: None }
     }
 }
 

@@ -9,7 +9,6 @@ use futures::{TryStreamExt, stream};
 use crate::block::{OpenBlock, StepState};
 use crate::error::fault_code;
 use crate::fetch::{AssetTask, Context, Place};
-use crate::memory::HeldBytes;
 use crate::queue::Gone;
 use crate::run::judge;
 use crate::validity::{PartPixels, StepValidity, Validity};
@@ -182,8 +181,7 @@ async fn read_images<'a>(
     let mut blocks = Vec::with_capacity(usize::from(layout.blocks));
     for number in 0..layout.blocks {
         // The stream has reserved what its masks hold.
-        let held = HeldBytes::none()?;
-        let block = OpenBlock::new(&layout, state.clone(), number, 0, held);
+        let block = OpenBlock::new(&layout, state.clone(), number, 0, None);
         for (column, fault) in &faults {
             block.fail(*column, 0, fault.clone());
         }

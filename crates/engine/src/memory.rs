@@ -3,7 +3,8 @@
 //! It is divided once, so that what waits for one share never holds another that is waited for:
 //!
 //! - row-blocks, from when they are opened until the client has them;
-//! - bytes that were fetched, until their tiles are decoded;
+//! - bytes that were fetched, until their tiles are decoded, a quarter of it for those that came
+//!   with a search for tile-parts;
 //! - the scratch of the decoders, a fixed part for each thread.
 //!
 //! Reads that were begun always end, since decoding needs its own thread's scratch only. Row-blocks
@@ -15,18 +16,23 @@ use std::sync::Arc;
 use cubeflight_plan::Layout;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
+use crate::held::Held;
 use crate::{EngineConfig, Error, Result};
 
 /// Unit in which bytes are counted.
 const UNIT: u64 = 1024;
 /// Messages of a stream that are encoded or on their way besides the row-blocks that are open.
 const MESSAGES: u64 = 4;
+/// Part of the fetched bytes that may have come with a search.
+const FOUND_PART: u64 = 4;
 
 /// What the streams of an engine share.
 #[derive(Debug, Clone)]
 pub(crate) struct Memory {
     blocks: Share,
     fetched: Share,
+    /// Nobody waits for it.
+    found: Share,
 }
 
 #[derive(Debug, Clone)]
@@ -47,7 +53,18 @@ impl Share {
 impl Memory {
     pub(crate) fn new(config: &EngineConfig) -> Self {
         let blocks = Share::new(config.max_working_set_bytes.max(config.look_ahead_bytes));
-        Self { blocks, fetched: Share::new(config.max_fetched_bytes) }
+        let found = config.max_fetched_bytes / FOUND_PART;
+        let fetched = config.max_fetched_bytes - found;
+        Self { blocks, fetched: Share::new(fetched), found: Share::new(found) }
+    }
+
+    /// Counts what came with a search. Where there is no room for it nothing is kept: it is read again
+    /// when its turn comes.
+    pub(crate) fn keep(&self, held: Held) -> Held {
+        match Arc::clone(&self.found.free).try_acquire_many_owned(units(held.bytes())) {
+            Ok(permit) => held.counted(permit),
+            Err(_) => Held::default(),
+        }
     }
 
     /// Waits until so many bytes may be fetched. A read that is larger than all there is waits until
@@ -128,15 +145,6 @@ impl StreamMemory {
         let permits = units(layout.block_bytes());
         let own = Arc::clone(&self.own).acquire_many_owned(permits).await.map_err(closed)?;
         Ok(HeldBytes { _own: own, _grant: self.grant.clone() })
-    }
-}
-
-impl HeldBytes {
-    /// Of a block that is counted elsewhere.
-    pub(crate) fn none() -> Result<Self> {
-        let own = Arc::new(Semaphore::new(1)).try_acquire_many_owned(0);
-        let own = own.map_err(|error| Error::Task { reason: error.to_string() })?;
-        Ok(Self { _own: own, _grant: None })
     }
 }
 

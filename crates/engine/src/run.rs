@@ -200,6 +200,21 @@ impl Producer {
         let of_mask = of_mask.max().unwrap_or(0);
         let steps_ahead = self.steps_ahead(of_mask);
         self.masks = of_mask.saturating_mul(steps_ahead as u64 + 1);
+        if let Err(error) = self.steps(plan, steps_ahead).await {
+            // It comes after the blocks that are open. When nobody reads, nobody needs it.
+            let _ = self.open.send(Err(error)).await;
+        }
+        let Self { mut tasks, open, .. } = self;
+        // Closing the channel lets the other half end after the last block.
+        drop(open);
+        while tasks.join_next().await.is_some() {}
+    }
+
+    async fn steps(&mut self, plan: Plan, steps_ahead: usize) -> Result<()> {
+        if self.masks > 0 {
+            // before the first of them is made
+            self.reserve(&plan.layout, &[]).await?;
+        }
         let mut steps = plan.steps.into_iter();
         let mut ahead = VecDeque::new();
         let mut unprepared = 0;
@@ -214,16 +229,9 @@ impl Producer {
                 ahead.push_back(AbortOnDropHandle::new(prepared));
             }
             let Some(prepared) = ahead.pop_front() else { break };
-            if let Err(error) = self.step(index, prepared).await {
-                // It comes after the blocks that are open. When nobody reads, nobody needs it.
-                let _ = self.open.send(Err(error)).await;
-                break;
-            }
+            self.step(index, prepared).await?;
         }
-        let Self { mut tasks, open, .. } = self;
-        // Closing the channel lets the other half end after the last block.
-        drop(open);
-        while tasks.join_next().await.is_some() {}
+        Ok(())
     }
 
     /// Steps that are prepared before their turn: as many as configured, as long as what their
@@ -291,7 +299,7 @@ impl Producer {
         let jobs = opened.jobs.get(number).copied().unwrap_or_default();
         // Layout counts blocks in 16 bits.
         let name = u16::try_from(number).unwrap_or(u16::MAX);
-        let block = Arc::new(OpenBlock::new(layout, opened.state.clone(), name, jobs, held));
+        let block = Arc::new(OpenBlock::new(layout, opened.state.clone(), name, jobs, Some(held)));
         for (place, fault) in &opened.faults {
             block.fail(place.column, place.part, fault.clone());
         }

@@ -190,8 +190,7 @@ impl RangeCache {
         pieces: &[Range<u64>],
     ) -> Result<(Vec<Bytes>, Origin)> {
         if root.is_local() || pieces.iter().all(Range::is_empty) {
-            let bytes = root.get_range(path, range.clone()).await?;
-            return Ok((cut(&bytes, &range, pieces), Origin::Upstream));
+            return Ok((root.get_pieces(path, range, pieces).await?, Origin::Upstream));
         }
         let inner = &*self.0;
         let key = |piece: &Range<u64>| Key::new(root.identity(), path, state, piece);
@@ -267,8 +266,7 @@ impl Inner {
         if let Some(found) = self.on_disk(keys).await {
             return Ok(found);
         }
-        let bytes = root.get_range(path, range.clone()).await?;
-        let mut found = cut(&bytes, &range, pieces);
+        let mut found = root.get_pieces(path, range, pieces).await?;
         for (key, piece) in keys.iter().zip(&mut found) {
             if piece.len() as u64 > self.largest {
                 continue;
@@ -305,16 +303,6 @@ impl Inner {
         }
         Some((found, origin))
     }
-}
-
-/// The pieces of a range.
-fn cut(bytes: &Bytes, range: &Range<u64>, pieces: &[Range<u64>]) -> Vec<Bytes> {
-    let piece = |piece: &Range<u64>| {
-        let start = usize::try_from(piece.start.checked_sub(range.start)?).ok()?;
-        let end = usize::try_from(piece.end.checked_sub(range.start)?).ok()?;
-        (start <= end && end <= bytes.len()).then(|| bytes.slice(start..end))
-    };
-    pieces.iter().map(|it| piece(it).unwrap_or_default()).collect()
 }
 
 impl fmt::Debug for RangeCache {

@@ -394,6 +394,27 @@ impl Root {
         }
     }
 
+    /// The bytes of some pieces of `range`, in their order, by one request for the range. A piece that
+    /// does not lie in it is empty.
+    ///
+    /// # Errors
+    /// Those of [`Self::get_range`].
+    pub async fn get_pieces(
+        &self,
+        path: &Path,
+        range: Range<u64>,
+        pieces: &[Range<u64>],
+    ) -> Result<Vec<Bytes>> {
+        let start = range.start;
+        let bytes = self.get_range(path, range).await?;
+        let cut = |piece: &Range<u64>| {
+            let from = usize::try_from(piece.start.checked_sub(start)?).ok()?;
+            let to = usize::try_from(piece.end.checked_sub(start)?).ok()?;
+            (from <= to && to <= bytes.len()).then(|| bytes.slice(from..to))
+        };
+        Ok(pieces.iter().map(|piece| cut(piece).unwrap_or_default()).collect())
+    }
+
     /// A whole object of at most `limit` bytes; a larger one is [`Error::TooLarge`], unread.
     pub async fn get(&self, path: &Path, limit: u64) -> Result<Bytes> {
         // one byte more than allowed shows that there is more, without a request for the size
