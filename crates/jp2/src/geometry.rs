@@ -1,6 +1,7 @@
 //! The reference grid: rectangles, tiles, resolutions and precincts (ISO/IEC 15444-1 Annex B).
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::header::{Coding, MainHeader, Siz};
 use crate::{Error, Result};
@@ -102,12 +103,24 @@ pub(crate) fn ceil_shift(value: u32, shift: u8) -> u32 {
     }
 }
 
-/// Number of cells of size 2^`exponent`, anchored at 0, that `[start, end)` meets.
-fn cells(start: u32, end: u32, exponent: u8) -> u64 {
+/// The cells of size 2^`exponent`, anchored at 0, that `[start, end)` meets; none where that is empty
+/// (B-16).
+pub(crate) fn cells(start: u32, end: u32, exponent: u8) -> Range<u32> {
     if end <= start {
-        return 0;
+        return 0..0;
     }
-    u64::from(ceil_shift(end, exponent)) - (u64::from(start) >> exponent.min(63))
+    start.checked_shr(exponent.into()).unwrap_or(0)..ceil_shift(end, exponent)
+}
+
+/// Precincts of an area of a resolution, whose sizes are 2^`exponents`.
+pub(crate) fn precincts(area: Rect, exponents: (u8, u8)) -> (Range<u32>, Range<u32>) {
+    (cells(area.x0, area.x1, exponents.0), cells(area.y0, area.y1, exponents.1))
+}
+
+/// Cells of a grid.
+pub(crate) fn count((columns, rows): &(Range<u32>, Range<u32>)) -> u64 {
+    let length = |range: &Range<u32>| u64::from(range.end.saturating_sub(range.start));
+    length(columns).saturating_mul(length(rows))
 }
 
 impl Siz {
@@ -177,7 +190,7 @@ impl Siz {
 }
 
 /// Indices of the tiles along one axis that `[start, end)` meets.
-fn span_of(start: u32, end: u32, offset: u32, size: u32) -> std::ops::Range<u32> {
+fn span_of(start: u32, end: u32, offset: u32, size: u32) -> Range<u32> {
     let size = size.max(1);
     (start.saturating_sub(offset) / size)..(end.saturating_sub(offset).div_ceil(size))
 }
@@ -203,18 +216,16 @@ pub(crate) fn packet_count_of<'a>(
     coding: impl Fn(u16) -> &'a Coding,
 ) -> Result<u64> {
     let rect = siz.tile_rect(tile)?;
-    let mut precincts = 0u64;
+    let mut total = 0u64;
     for (index, component) in (0u16..).zip(&siz.components) {
         let area = rect.subsampled(component.dx, component.dy);
         let coding = coding(index);
-        for (resolution, &(ppx, ppy)) in (0u8..).zip(&coding.precincts) {
+        for (resolution, exponents) in (0u8..).zip(&coding.precincts) {
             let area = area.reduced(coding.levels.saturating_sub(resolution));
-            let wide = cells(area.x0, area.x1, ppx);
-            let high = cells(area.y0, area.y1, ppy);
-            precincts = precincts.saturating_add(wide.saturating_mul(high));
+            total = total.saturating_add(count(&precincts(area, *exponents)));
         }
     }
-    Ok(precincts.saturating_mul(u64::from(layers)))
+    Ok(total.saturating_mul(u64::from(layers)))
 }
 
 #[cfg(test)]
@@ -263,11 +274,14 @@ mod tests {
 
     #[test]
     fn cells_are_anchored_at_zero() {
-        assert_eq!(cells(640, 1280, 7), 5);
-        assert_eq!(cells(320, 640, 7), 3);
-        assert_eq!(cells(40, 80, 7), 1);
-        assert_eq!(cells(120, 160, 7), 2);
-        assert_eq!(cells(5, 5, 7), 0);
-        assert_eq!(cells(0, u32::MAX, 0), u64::from(u32::MAX));
+        assert_eq!(cells(640, 1280, 7), 5..10);
+        assert_eq!(cells(320, 640, 7), 2..5);
+        assert_eq!(cells(40, 80, 7), 0..1);
+        assert_eq!(cells(120, 160, 7), 0..2);
+        assert_eq!(cells(5, 5, 7), 0..0);
+        assert_eq!(cells(0, u32::MAX, 0), 0..u32::MAX);
+        assert_eq!(cells(7, 9, 40), 0..1);
+        assert_eq!(count(&precincts(Rect::new(640, 5, 1280, 5), (7, 7))), 0);
+        assert_eq!(count(&precincts(Rect::new(640, 120, 1280, 160), (7, 7))), 10);
     }
 }

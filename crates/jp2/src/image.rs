@@ -329,21 +329,20 @@ impl Image {
         if target.len() < needed {
             return Err(copy("target is too small", target.len(), needed));
         }
-        let component = usize::from(component);
+        let at = usize::from(component);
         let rows = Rows { source, stride: size(self.width), pitch, step };
         match &self.samples {
             Samples::Planes(planes) => {
-                let number = u16::try_from(component).unwrap_or(u16::MAX);
-                rows.copy(planes.samples(number).ok_or_else(missing)?, target, put);
+                rows.copy(planes.samples(component).ok_or_else(missing)?, target, put);
             }
             Samples::Words(planes) => {
-                rows.copy(planes.get(component).ok_or_else(missing)?, target, put);
+                rows.copy(planes.get(at).ok_or_else(missing)?, target, put);
             }
             Samples::Bytes(planes) => {
-                rows.copy(planes.get(component).ok_or_else(missing)?, target, put);
+                rows.copy(planes.get(at).ok_or_else(missing)?, target, put);
             }
             Samples::Constant(values) => {
-                let value = *values.get(component).ok_or_else(missing)?;
+                let value = *values.get(at).ok_or_else(missing)?;
                 for row in target.chunks_mut(pitch.max(1)).take(height) {
                     row.iter_mut().take(row_length).step_by(step).for_each(|s| put(s, value));
                 }

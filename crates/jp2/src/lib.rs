@@ -64,6 +64,7 @@ mod memory;
 #[allow(unsafe_code)]
 mod openjpeg;
 mod packets;
+mod plt;
 mod samples;
 mod scan;
 mod splice;

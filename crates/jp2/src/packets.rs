@@ -3,23 +3,20 @@
 use std::ops::Range;
 
 use crate::bytes::u16_at;
-use crate::geometry::{Rect, ceil_shift};
+use crate::geometry::{Rect, count, precincts};
 use crate::header::{Coding, MainHeader, Progression};
 use crate::image::check_supported;
 use crate::marker::Marker;
-use crate::scan::parse_plt;
+use crate::plt::plt_segments;
+use crate::scan::{SOT_LENGTH, parse_plt};
 
 /// Segments of a main header under which packets do not follow each other as counted here, or
 /// code-blocks are decoded otherwise.
 const FOREIGN: [Marker; 3] = [Marker::PPM, Marker::POC, Marker::RGN];
 /// SOP and EPH: packets hold markers besides their data (table A.13).
 const MARKED_PACKETS: u8 = 6;
-/// Longest segment that a marker's length field can tell, its two bytes included.
-const MAX_SEGMENT: usize = 65_535;
 /// The 5-3 wavelet (table A.20), whose filters reach one coefficient to each side.
 const REVERSIBLE: u8 = 1;
-/// Bytes of a SOT segment (A.4.2).
-const SOT_LENGTH: usize = 12;
 /// An empty packet is this one byte: its first bit says so (B.10.3).
 const EMPTY_PACKET: u32 = 1;
 
@@ -59,12 +56,11 @@ pub struct PacketRead {
 
 impl PacketRead {
     /// What windows of the reference grid need of a tile, on the lattice of every 2^`reduce`-th
-    /// sample. `length` is that of its only tile-part, `lengths` are those of its
-    /// packets (PLT).
+    /// sample. `length` is that of its only tile-part, `lengths` are those of its packets (PLT).
     ///
     /// `None` where that cannot be told: other codings than one layer in the order LRCP or RLCP with
-    /// the 5-3 wavelet, packets with markers of their own, a tile-part header with more in it than packet lengths,
-    /// and lengths that do not fit the tile. Such tiles are read whole.
+    /// the 5-3 wavelet, packets with markers of their own, a tile-part header with more in it than
+    /// packet lengths, and lengths that do not fit the tile. Such tiles are read whole.
     #[must_use]
     pub fn new(
         header: &MainHeader,
@@ -165,27 +161,13 @@ fn runs(needed: &[bool], lengths: &[u32], start: u32, counts: &[u32]) -> Vec<Pac
 /// The header of a tile's only tile-part that holds packet lengths and nothing else, as an encoder
 /// writes it (A.4.2, A.7.3).
 fn tile_part_header(tile: u16, length: u32, lengths: &[u32]) -> Option<Vec<u8>> {
-    let mut plt = Vec::with_capacity(3 + 2 * lengths.len());
-    plt.extend([0, 0, 0]);
-    for length in lengths {
-        let groups = (32 - length.leading_zeros()).div_ceil(7).max(1);
-        for group in (0..groups).rev() {
-            let [low, ..] = (length >> (7 * group)).to_le_bytes();
-            plt.push(low & 0x7f | if group > 0 { 0x80 } else { 0 });
-        }
-    }
-    if plt.len() > MAX_SEGMENT {
-        return None;
-    }
-    let plt_length = u16::try_from(plt.len()).ok()?;
-    plt.get_mut(..2)?.copy_from_slice(&plt_length.to_be_bytes());
+    let plt = plt_segments(lengths)?;
     let mut header = Vec::with_capacity(16 + plt.len());
     header.extend(Marker::SOT.0.to_be_bytes());
     header.extend(10u16.to_be_bytes());
     header.extend(tile.to_be_bytes());
     header.extend(length.to_be_bytes());
     header.extend([0, 1]);
-    header.extend(Marker::PLT.0.to_be_bytes());
     header.extend(plt);
     header.extend(Marker::SOD.0.to_be_bytes());
     Some(header)
@@ -193,7 +175,7 @@ fn tile_part_header(tile: u16, length: u32, lengths: &[u32]) -> Option<Vec<u8>> 
 
 /// The packet lengths in the header of a tile-part that holds nothing else.
 pub(crate) fn lengths_in(tile_part: &[u8]) -> Option<Vec<u32>> {
-    let at = SOT_LENGTH;
+    let at = usize::try_from(SOT_LENGTH).ok()?;
     if u16_at(tile_part, at) != Some(Marker::PLT.0) {
         return None;
     }
@@ -214,28 +196,24 @@ struct PacketMap<'a> {
 
 /// Precincts of one resolution of one component: a window of the grid of 2^`exponents` samples that
 /// is anchored at the canvas origin.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Precincts {
-    columns: (u32, u32),
-    rows: (u32, u32),
+    columns: Range<u32>,
+    rows: Range<u32>,
     exponents: (u8, u8),
 }
 
 impl Precincts {
-    fn count(&self) -> u64 {
-        u64::from(self.columns.1 - self.columns.0) * u64::from(self.rows.1 - self.rows.0)
-    }
-
     /// Whether each of them holds a sample of an area of its resolution, in raster order.
-    fn met_by(&self, area: Rect) -> impl Iterator<Item = bool> + use<> {
+    fn met_by(self, area: Rect) -> impl Iterator<Item = bool> + use<> {
         let hit = |index: u32, exponent: u8, start: u32, end: u32| {
             let first = u64::from(index) << exponent;
             first < u64::from(end) && u64::from(start) < first + (1 << exponent)
         };
-        let Self { columns, rows, exponents: (wide, high) } = *self;
-        (rows.0..rows.1).flat_map(move |row| {
+        let Self { columns, rows, exponents: (wide, high) } = self;
+        rows.flat_map(move |row| {
             let row = hit(row, high, area.y0, area.y1);
-            (columns.0..columns.1).map(move |column| row && hit(column, wide, area.x0, area.x1))
+            columns.clone().map(move |column| row && hit(column, wide, area.x0, area.x1))
         })
     }
 }
@@ -250,8 +228,8 @@ impl<'a> PacketMap<'a> {
         }
         // components without subsampling, so that all lie on the reference grid
         check_supported(&header.siz).ok()?;
-        let count = u16::try_from(header.siz.components.len()).ok()?;
-        let components: Vec<&Coding> = (0..count).map(|index| header.coding(index)).collect();
+        let number = u16::try_from(header.siz.components.len()).ok()?;
+        let components: Vec<&Coding> = (0..number).map(|index| header.coding(index)).collect();
         let levels = components.first()?.levels;
         let unlike = |coding: &&Coding| coding.levels != levels || coding.transform != REVERSIBLE;
         if components.iter().any(unlike) {
@@ -261,8 +239,8 @@ impl<'a> PacketMap<'a> {
         let mut map = Self { area, levels, components, counts: Vec::new() };
         for resolution in 0..=levels {
             let precincts = map.components.iter().map(|coding| map.precincts(coding, resolution));
-            let total =
-                precincts.fold(0u64, |sum, precincts| sum.saturating_add(precincts.count()));
+            let counts = precincts.map(|it| count(&(it.columns, it.rows)));
+            let total = counts.fold(0u64, u64::saturating_add);
             map.counts.push(u32::try_from(total).ok()?);
         }
         Some(map)
@@ -280,13 +258,7 @@ impl<'a> PacketMap<'a> {
         let area = self.area.reduced(self.levels - resolution);
         let sizes = coding.precincts.get(usize::from(resolution));
         let exponents = sizes.copied().unwrap_or((15, 15));
-        // no precinct where no sample is (B-16)
-        let span = |start: u32, end: u32, exponent: u8| match start < end {
-            true => (start >> exponent, ceil_shift(end, exponent)),
-            false => (0, 0),
-        };
-        let columns = span(area.x0, area.x1, exponents.0);
-        let rows = span(area.y0, area.y1, exponents.1);
+        let (columns, rows) = precincts(area, exponents);
         Precincts { columns, rows, exponents }
     }
 

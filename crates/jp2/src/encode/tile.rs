@@ -9,11 +9,9 @@ use super::spec::{EncodeSpec, TileContent};
 use crate::header::{Qcd, wide};
 use crate::marker::Marker;
 use crate::openjpeg::encode as openjpeg;
+use crate::plt::plt_segments;
 use crate::scan::scan_bytes;
 use crate::{Error, Rect, Result};
-
-/// Most bytes of packet lengths in one PLT segment: Lplt 2, Zplt 1.
-const MAX_PLT: usize = 65_532;
 
 /// A tile-part that holds all of a tile. Cloning it is cheap.
 #[derive(Debug, Clone)]
@@ -132,7 +130,7 @@ pub fn encode_tile(spec: &EncodeSpec, tile: u16, content: &TileContent) -> Resul
     };
     let packets = packets.ok_or_else(|| failed("tile-part outside the codestream"))?;
     let (packets, lengths) = rewrite(&class, packets, lengths, &excess)?;
-    let mut body = plt(&lengths)?;
+    let mut body = plt_segments(&lengths).ok_or_else(|| failed("too many packets"))?;
     body.extend(Marker::SOD.0.to_be_bytes());
     body.extend_from_slice(&packets);
     let psot = u32::try_from(body.len() + 12).map_err(|_| failed("tile-part above 4 GiB"))?;
@@ -182,53 +180,6 @@ fn excess(source: &Qcd, target: &[u8]) -> Result<Vec<i16>> {
     Ok(std::iter::repeat_n(0, missing).chain(excess).collect())
 }
 
-/// The packet lengths as PLT segments (A.7.3): seven bits a byte, the last with the high bit 0.
-fn plt(lengths: &[u32]) -> Result<Vec<u8>> {
-    let mut segments: Vec<Vec<u8>> = vec![Vec::new()];
-    for &length in lengths {
-        let groups = (0..5).rev().map(|group| (length >> (7 * group)).to_le_bytes()[0] & 0x7f);
-        let mut bytes: Vec<_> = groups.skip_while(|&group| group == 0).collect();
-        let last = bytes.pop().unwrap_or_default();
-        let full = |segment: &Vec<u8>| segment.len() + bytes.len() + 1 > MAX_PLT;
-        if segments.last().is_none_or(full) {
-            segments.push(Vec::new());
-        }
-        if let Some(segment) = segments.last_mut() {
-            segment.extend(bytes.iter().map(|byte| byte | 0x80));
-            segment.push(last);
-        }
-    }
-    let mut out = Vec::new();
-    for (index, segment) in segments.iter().enumerate() {
-        let length = u16::try_from(segment.len() + 3).map_err(|_| failed("PLT too long"))?;
-        out.extend(Marker::PLT.0.to_be_bytes());
-        out.extend(length.to_be_bytes());
-        out.push(u8::try_from(index).map_err(|_| failed("more than 256 PLT segments"))?);
-        out.extend_from_slice(segment);
-    }
-    Ok(out)
-}
-
 fn failed(message: &'static str) -> Error {
     Error::Encoder { stage: "tile-part", message: message.to_owned() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn packet_lengths_take_seven_bits_a_byte() {
-        let bytes = plt(&[1, 127, 128, 1921, 1 << 28]).unwrap();
-        let expected = [0xff, 0x58, 0, 14, 0, 1, 127, 0x81, 0, 0x8f, 1, 0x81, 0x80, 0x80, 0x80, 0];
-        assert_eq!(bytes, expected);
-    }
-
-    #[test]
-    fn many_packets_take_several_segments() {
-        let bytes = plt(&vec![128; 40_000]).unwrap();
-        assert_eq!(bytes.len(), 2 * 5 + 80_000);
-        assert_eq!(bytes[..5], [0xff, 0x58, 0xff, 0xff, 0]);
-        assert_eq!(bytes[4 + 65_533..][..5], [0xff, 0x58, 0x38, 0x87, 1]);
-    }
 }

@@ -1,7 +1,7 @@
 //! The main header of a codestream that holds one tile alone.
 
 use crate::geometry::Rect;
-use crate::header::{Coding, MainHeader};
+use crate::header::MainHeader;
 use crate::marker::Marker;
 use crate::{Error, Result};
 
@@ -9,6 +9,9 @@ use crate::{Error, Result};
 const DROPPED: [Marker; 2] = [Marker::TLM, Marker::PLM];
 /// Bytes of a COD segment before the decomposition levels: marker, Lcod, Scod, SGcod (A.6.1).
 const COD_FIXED: usize = 9;
+/// Bytes of a COC segment before the decomposition levels, without the index of the component:
+/// marker, Lcoc, Scoc (A.6.2).
+const COC_FIXED: usize = 5;
 /// Bytes of SPcod and SPcoc before the precinct sizes (table A.15).
 const SP_FIXED: usize = 5;
 /// Bytes of a QCD segment before the step sizes: marker, Lqcd, Sqcd (A.6.4).
@@ -46,32 +49,21 @@ impl MainHeader {
         if area.is_empty() {
             return Err(Error::CannotSplice { reason: "the tile has no sample of the lattice" });
         }
+        // bytes that the index of a component takes (tables A.23 and A.31)
+        let index = if self.siz.components.len() > 256 { 2 } else { 1 };
         let mut raw = Marker::SOC.0.to_be_bytes().to_vec();
         for segment in self.segments.iter().filter(|s| !DROPPED.contains(&s.marker)) {
             let bytes = self.bytes().get(segment.start()..segment.end()).unwrap_or_default();
             let mut bytes = bytes.to_vec();
-            let kept = match segment.marker {
-                Marker::COD => coding_length(COD_FIXED, &self.cod.coding, bytes.len(), reduce),
-                Marker::COC => {
-                    // the index of the component takes one byte below 257 components
-                    let wide = usize::from(self.siz.components.len() > 256);
-                    let component = bytes.get(4..5 + wide).unwrap_or_default();
-                    let component = component.iter().fold(0u16, |v, b| v << 8 | u16::from(*b));
-                    coding_length(6 + wide, self.coding(component), bytes.len(), reduce)
-                }
-                Marker::QCD => steps_length(QCD_FIXED, &bytes, reduce),
-                Marker::QCC => {
-                    let wide = usize::from(self.siz.components.len() > 256);
-                    steps_length(QCD_FIXED + 1 + wide, &bytes, reduce)
-                }
-                _ => Some(bytes.len()),
+            let done = match segment.marker {
+                Marker::COD => shorten_coding(&mut bytes, COD_FIXED, reduce),
+                Marker::COC => shorten_coding(&mut bytes, COC_FIXED + index, reduce),
+                Marker::QCD => shorten_steps(&mut bytes, QCD_FIXED, reduce),
+                Marker::QCC => shorten_steps(&mut bytes, QCD_FIXED + index, reduce),
+                _ => Some(()),
             };
             let few = Error::CannotSplice { reason: "it has fewer levels than are left out" };
-            let kept = kept.ok_or(few)?;
-            shorten(&mut bytes, kept);
-            if let Some(levels) = levels_at(segment.marker, self).and_then(|at| bytes.get_mut(at)) {
-                *levels = levels.saturating_sub(reduce);
-            }
+            done.ok_or(few)?;
             raw.extend(bytes);
         }
         placed(raw, area, area.width(), area.height())
@@ -90,32 +82,33 @@ fn placed(mut raw: Vec<u8>, area: Rect, width: u32, height: u32) -> Result<MainH
     MainHeader::parse(&raw)
 }
 
-/// Length of a COD or COC segment without the precinct sizes of the resolutions that are left out.
-fn coding_length(fixed: usize, coding: &Coding, length: usize, reduce: u8) -> Option<usize> {
-    let levels = coding.levels.checked_sub(reduce)?;
-    let has_precincts = length > fixed + SP_FIXED;
-    Some(if has_precincts { fixed + SP_FIXED + usize::from(levels) + 1 } else { length })
+/// Takes the levels that are left out from a COD or COC segment, with the precinct sizes of their
+/// resolutions. The number of levels is at `at`.
+fn shorten_coding(segment: &mut Vec<u8>, at: usize, reduce: u8) -> Option<()> {
+    let levels = segment.get_mut(at)?;
+    *levels = levels.checked_sub(reduce)?;
+    let resolutions = usize::from(*levels) + 1;
+    let has_precincts = segment.len() > at + SP_FIXED;
+    if has_precincts {
+        shorten(segment, at + SP_FIXED + resolutions);
+    }
+    Some(())
 }
 
-/// Length of a QCD or QCC segment without the step sizes of the sub-bands that are left out; three
-/// a level. Derived step sizes are one for all.
-fn steps_length(fixed: usize, segment: &[u8], reduce: u8) -> Option<usize> {
-    let size = match segment.get(fixed - 1)? & 31 {
+/// Takes the step sizes of the sub-bands that are left out, three a level, from a QCD or QCC segment
+/// whose step sizes begin at `at`. Derived step sizes are one for all.
+fn shorten_steps(segment: &mut Vec<u8>, at: usize, reduce: u8) -> Option<()> {
+    let size = match segment.get(at - 1)? & 31 {
         0 => 1,
-        1 => return Some(segment.len()),
+        1 => return Some(()),
         _ => 2,
     };
     let kept = segment.len().checked_sub(3 * usize::from(reduce) * size)?;
-    (kept >= fixed + size).then_some(kept)
-}
-
-/// Where a segment has its number of levels.
-fn levels_at(marker: Marker, header: &MainHeader) -> Option<usize> {
-    match marker {
-        Marker::COD => Some(COD_FIXED),
-        Marker::COC => Some(6 + usize::from(header.siz.components.len() > 256)),
-        _ => None,
+    if kept < at + size {
+        return None;
     }
+    shorten(segment, kept);
+    Some(())
 }
 
 /// Cuts a segment and says so in its length field.
@@ -124,5 +117,41 @@ fn shorten(segment: &mut Vec<u8>, kept: usize) {
     let length = u16::try_from(kept.saturating_sub(2)).unwrap_or(u16::MAX);
     if let Some(field) = segment.get_mut(2..4) {
         field.copy_from_slice(&length.to_be_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two components of 64 x 64 samples; the second has levels, precincts and steps of its own.
+    const HEADER: [&[u8]; 7] = [
+        &[0xff, 0x4f],
+        &[
+            0xff, 0x51, 0, 44, 0, 0, 0, 0, 0, 64, 0, 0, 0, 64, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 64,
+            0, 0, 0, 64, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 7, 1, 1, 7, 1, 1,
+        ],
+        &[0xff, 0x52, 0, 16, 1, 0, 0, 1, 0, 3, 4, 4, 0, 1, 0x55, 0x66, 0x77, 0x88],
+        &[0xff, 0x53, 0, 12, 1, 1, 2, 4, 4, 0, 1, 0x56, 0x67, 0x78],
+        &[0xff, 0x5c, 0, 13, 0x40, 64, 72, 72, 80, 72, 72, 80, 72, 72, 80],
+        &[0xff, 0x5d, 0, 11, 1, 0x40, 56, 64, 64, 72, 64, 64, 72],
+        &[0xff, 0x64, 0, 5, 0, 1, 65],
+    ];
+
+    #[test]
+    fn components_with_coding_of_their_own_lose_the_same_resolutions() {
+        let header = MainHeader::parse(&HEADER.concat()).unwrap();
+        let reduced = header.reduced_tile_header(0, 1).unwrap();
+        let rect = reduced.siz.tile_rect(0).unwrap();
+        assert_eq!(rect, Rect::new(0, 0, 32, 32));
+        for (component, levels) in [(0, 2), (1, 1)] {
+            let (full, now) = (header.coding(component), reduced.coding(component));
+            assert_eq!(now.levels, levels);
+            assert_eq!(now.precincts, full.precincts[..=usize::from(levels)]);
+        }
+        assert_eq!(reduced.qcd.steps, header.qcd.steps[..7]);
+        assert_eq!(reduced.qcc[0].quantisation.steps, header.qcc[0].quantisation.steps[..4]);
+        let few = header.reduced_tile_header(0, 3).unwrap_err();
+        assert!(few.to_string().contains("fewer levels"), "{few}");
     }
 }
