@@ -32,8 +32,24 @@ const MOST_READ: u64 = 8;
 const OVERLAP: f64 = 0.25;
 
 /// Gaps that are tried for a cube.
-pub(crate) const GAPS: [u64; 8] =
-    [0, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 2 << 20, 4 << 20];
+pub(crate) const GAPS: [u64; 12] = [
+    0,
+    4 << 10,
+    16 << 10,
+    32 << 10,
+    48 << 10,
+    64 << 10,
+    128 << 10,
+    256 << 10,
+    512 << 10,
+    1 << 20,
+    2 << 20,
+    4 << 20,
+];
+
+/// How much longer than the fastest way reading may take where that saves requests: stores ration
+/// them, and others wait for them.
+pub(crate) const PATIENCE: f64 = 1.1;
 
 impl CostModel {
     /// A directory on this machine: almost no latency.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cubeflight_sentinel2::ProductId;
 
-use crate::cost::GAPS;
+use crate::cost::{GAPS, PATIENCE};
 use crate::estimate::ScanEstimate;
 use crate::footprint::mask_layout;
 use crate::{
@@ -30,14 +30,15 @@ pub fn plan(layout: Arc<Layout>, steps: Vec<Step>, cost: &CostModel) -> Plan {
     Plan { layout, steps, summary }
 }
 
-/// The gap with which some of the steps are read in the least time; of equals the smallest.
+/// The gap with which some of the steps are read by the fewest requests of those that take little
+/// longer than the fastest; of equals the smallest.
 fn best_gap(layout: &Layout, steps: &[Step], cost: &CostModel) -> Option<u64> {
     let every = steps.len().div_ceil(SAMPLE).max(1);
     let mut planner = Planner { layout, cost, summary: Summary::default() };
     let sample = steps.iter().step_by(every).cloned();
     let sample: Vec<PlannedStep> = sample.map(|step| planner.step(step)).collect();
     let together = layout.columns.first().is_some_and(Column::is_list);
-    let seconds = |gap: u64| {
+    let cost_of = |gap: u64| {
         let cost = CostModel { gap: Some(gap), ..*cost };
         let (mut requests, mut bytes) = (0, 0);
         for column in sample.iter().flat_map(PlannedStep::planned) {
@@ -45,10 +46,12 @@ fn best_gap(layout: &Layout, steps: &[Step], cost: &CostModel) -> Option<u64> {
             let (more, longer) = read.requests_with(together, &cost);
             (requests, bytes) = (requests + more, bytes + longer);
         }
-        cost.seconds(requests, bytes)
+        (gap, requests, cost.seconds(requests, bytes))
     };
-    let of_gap = GAPS.into_iter().map(|gap| (gap, seconds(gap)));
-    of_gap.min_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(gap, _)| gap)
+    let found = GAPS.map(cost_of);
+    let (.., least) = *found.iter().min_by(|(.., a), (.., b)| a.total_cmp(b))?;
+    let near = found.iter().filter(|(.., seconds)| *seconds <= least * PATIENCE);
+    near.min_by_key(|(_, requests, _)| *requests).map(|(gap, ..)| *gap)
 }
 
 struct Planner<'a> {
