@@ -195,10 +195,11 @@ CASES = (
         (SEED,),
         YEAR,
         (OURS,),
-        {"local": 1, "cdse": 1},
+        {"local": 3, "cdse": 1},
         flags=("--cache-memory", str(2 << 30)),
         needs=("serve --cache-memory",),
         repeat=True,
+        pure=True,
     ),
     Case(
         "again-decoded",

@@ -1,7 +1,8 @@
 //! What decoding a cube takes and nothing else: all bytes are in memory before the clock starts,
 //! and samples are written into buffers of their own. `pure_decode STORE INDEX REQUEST [THREADS]`
 //! with directories and a CubeRequest in JSON prints
-//! `{"wall": s, "cpu": s, "tiles": n, "bytes": n, "tile_ms": ms}`.
+//! `{"wall": s, "cpu": s, "tiles": n, "bytes": n, "tile_ms": ms}`. What takes less than a second is
+//! done several times; figures are then those of the median.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -23,6 +24,9 @@ use cubeflight_sentinel2::{Cells, CubeRequest};
 use cubeflight_storage::{Options, Root};
 use rayon::prelude::*;
 
+/// Times that short work is done, at most.
+const PASSES: usize = 25;
+
 /// Everything that a decoder job of the engine has.
 struct Job<'a> {
     column: &'a Column,
@@ -43,11 +47,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let plan = runtime.block_on(plan(store.clone(), index, request))?;
     let jobs = runtime.block_on(load(&store, &plan))?;
 
-    let (wall, cpu) = (Instant::now(), cpu_seconds()?);
-    let outcome: Result<(), cubeflight_jp2::Error> =
-        pool.install(|| jobs.par_iter().try_for_each(run));
-    let (wall, cpu) = (wall.elapsed().as_secs_f64(), cpu_seconds()? - cpu);
-    outcome?;
+    let mut passes: Vec<(f64, f64)> = Vec::new();
+    while passes.len() < PASSES && passes.iter().map(|(wall, _)| wall).sum::<f64>() < 1.0 {
+        let (wall, cpu) = (Instant::now(), cpu_seconds()?);
+        let outcome: Result<(), cubeflight_jp2::Error> =
+            pool.install(|| jobs.par_iter().try_for_each(run));
+        passes.push((wall.elapsed().as_secs_f64(), cpu_seconds()? - cpu));
+        outcome?;
+    }
+    passes.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (wall, cpu) = passes.get(passes.len() / 2).copied().unwrap_or_default();
 
     let bytes: usize = jobs.iter().flat_map(|job| &job.bytes).map(Bytes::len).sum();
     // one after the other, as if there were one thread
