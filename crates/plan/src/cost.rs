@@ -49,7 +49,7 @@ pub(crate) const GAPS: [u64; 12] = [
 
 /// How much longer than the fastest way reading may take where that saves requests: stores ration
 /// them, and others wait for them.
-pub(crate) const PATIENCE: f64 = 1.2;
+pub(crate) const PATIENCE: f64 = 1.15;
 
 impl CostModel {
     /// A directory on this machine: almost no latency.
