@@ -126,7 +126,10 @@ def test_packet_lengths_make_up_their_tile_parts(client: cubeflight.Client):
 def test_plain_pyarrow(flight: fl.FlightClient):
     infos = {tuple(info.descriptor.path): info for info in flight.list_flights()}
     wanted = (b"tlm", b"sentinel-2-l1c", b"18LTM")
-    assert len(infos) == 3
+    assert len(infos) == 6
+    (cube,) = [info for path, info in infos.items() if path == (b"sentinel-2-l1c", b"18LTM")]
+    assert (cube.total_records, cube.endpoints) == (-1, [])
+    assert cube.schema == flight.get_schema(cube.descriptor).schema
     listed = infos[wanted]
     assert json.loads(listed.app_metadata)["records"] == listed.total_records
     read = flight.do_get(listed.endpoints[0].ticket).read_all()
@@ -144,7 +147,7 @@ def test_plain_pyarrow(flight: fl.FlightClient):
 
 
 BAD_PATHS = {
-    "a cube": (["sentinel-2-l2a", "29UNU"], "CF-FLT-001"),
+    "one segment": (["sentinel-2-l2a"], "CF-FLT-004"),
     "no table": (["tlm"], "CF-FLT-004"),
     "no tile": (["tlm", "sentinel-2-l2a"], "CF-FLT-004"),
     "collection": (["tlm", "landsat-c2-l2", "29UNU"], "CF-S2-009"),

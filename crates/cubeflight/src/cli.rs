@@ -7,6 +7,7 @@ mod files;
 mod index;
 mod request;
 mod stores;
+mod tickets;
 mod tlm;
 mod values;
 
@@ -18,6 +19,7 @@ pub(crate) use self::files::{InspectArgs, ReadArgs};
 pub(crate) use self::index::IndexArgs;
 pub(crate) use self::request::{PlanArgs, PullArgs, RequestArgs};
 pub(crate) use self::stores::{AccessArgs, LimitArgs, OwnerArgs, ServeArgs, StoreArgs, WebArgs};
+pub(crate) use self::tickets::own_key;
 pub(crate) use self::tlm::{
     ReferencesArgs, TableArgs, TlmArgs, TlmCommand, TlmCompactArgs, TlmStatsArgs,
 };

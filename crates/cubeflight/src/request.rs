@@ -33,6 +33,7 @@ pub(crate) fn wire(args: &RequestArgs) -> Result<v1::CubeRequest, CliError> {
         radiometry: args.radiometry.clone(),
         on_error: args.on_error.clone(),
         max_message_bytes: 0,
+        max_endpoints: 0,
         mask: (!args.mask_scl.is_empty())
             .then(|| v1::SclMask { scl: args.mask_scl.clone(), dilate: args.dilate }),
         min_valid: args.min_valid,

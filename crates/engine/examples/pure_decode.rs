@@ -74,7 +74,7 @@ async fn plan(store: Root, index: &str, request: &str) -> Result<Plan, Box<dyn E
     let catalog = Arc::new(ArchiveListing::new(store.clone()));
     let engine = Engine::new(store, index, catalog, EngineConfig::default())?;
     let request = CubeRequest::try_from(&decode_request(request.as_bytes())?)?;
-    Ok(engine.resolve(&request, None).await?.plan)
+    Ok(engine.resolve(&request).await?.plan)
 }
 
 async fn load<'a>(store: &Root, plan: &'a Plan) -> Result<Vec<Job<'a>>, Box<dyn Error>> {

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod block;
+mod complete;
 mod config;
 mod decode;
 mod decoded;

@@ -21,9 +21,10 @@ pub struct Resolved {
     /// Products that are not in the cube, and why. Those that stand in for missing images of others
     /// are here too.
     pub missing: Vec<Omitted>,
-    /// Products that the plan was made from: those in the cube, and those that may stand in for
-    /// their missing images. Pinned, they give the same plan.
-    pub pins: Vec<ProductId>,
+    /// The time steps of the plan with the files that they may need, of the products in the cube and
+    /// of those that may stand in for their missing images. [`Engine::plan`] makes the same plan of
+    /// them.
+    pub steps: Vec<TimeStep>,
     /// What the reads were planned with.
     pub cost: CostModel,
 }
@@ -60,62 +61,63 @@ impl Engine {
 
     /// Finds products and records and plans the reads with what reading costs now.
     ///
-    /// `pins` are the products of an earlier answer (a ticket); `None` asks for all that match.
-    ///
-    /// # Errors
-    /// As [`Self::resolve_at`].
-    pub async fn resolve(
-        &self,
-        request: &CubeRequest,
-        pins: Option<&[ProductId]>,
-    ) -> Result<Resolved> {
-        self.resolve_at(request, pins, self.cost()).await
-    }
-
-    /// As [`Self::resolve`], with the costs of an earlier answer: the same reads are planned.
-    ///
     /// # Errors
     /// A layout that is not possible, and failures of catalogue and index.
-    pub async fn resolve_at(
-        &self,
-        request: &CubeRequest,
-        pins: Option<&[ProductId]>,
-        cost: CostModel,
-    ) -> Result<Resolved> {
-        let layout = self.layout(request).await?;
-        let mut steps = self.steps(request, pins).await?;
+    pub async fn resolve(&self, request: &CubeRequest) -> Result<Resolved> {
+        // an impossible layout is refused before the catalogue is asked
+        self.layout(request).await?;
+        let mut steps = self.steps(request).await?;
         bound_parts(&mut steps);
-        let records = self.records(request, &steps.steps).await?;
-        let pins = products(&steps.steps).map(|product| product.id.clone()).collect();
-        let planned = steps.steps.iter().map(|step| plan_step(&layout, step, &records));
-        let planned: Vec<Step> = planned.collect();
-        let plan = cubeflight_plan::plan(Arc::clone(&layout), planned, &cost);
-        Ok(Resolved { plan, missing: steps.omitted, pins, cost })
+        let Steps { mut steps, omitted } = steps;
+        let wanted = wanted_assets(request);
+        let parts = steps.iter_mut().flat_map(|step| &mut step.parts);
+        let products =
+            parts.flat_map(|part| std::iter::once(&mut part.product).chain(&mut part.alternatives));
+        products.for_each(|product| product.assets.retain(|asset, _| wanted.contains(asset)));
+        let cost = self.cost();
+        let plan = self.plan(request, &steps, &cost).await?;
+        Ok(Resolved { plan, missing: omitted, steps, cost })
     }
 
-    async fn steps(&self, request: &CubeRequest, pins: Option<&[ProductId]>) -> Result<Steps> {
-        if pins.is_some_and(<[ProductId]>::is_empty) {
-            return Ok(Steps::default());
-        }
+    /// Plans the reads of time steps that were found before, without asking the catalogue.
+    ///
+    /// # Errors
+    /// A layout that is not possible, and failures of the index.
+    pub async fn plan(
+        &self,
+        request: &CubeRequest,
+        steps: &[TimeStep],
+        cost: &CostModel,
+    ) -> Result<Plan> {
+        let layout = self.layout(request).await?;
+        let records = self.records(request, steps).await?;
+        let planned = steps.iter().map(|step| plan_step(&layout, step, &records));
+        let planned: Vec<Step> = planned.collect();
+        Ok(cubeflight_plan::plan(Arc::clone(&layout), planned, cost))
+    }
+
+    async fn steps(&self, request: &CubeRequest) -> Result<Steps> {
         let query = Query {
             level: request.level,
             tile: request.tile,
             time: request.time,
-            product_ids: pins.unwrap_or(&request.product_ids).to_vec(),
+            product_ids: request.product_ids.clone(),
         };
         let mut found = self.catalog.search(&query).await?;
         self.metadata.complete(&self.archive, &mut found.products).await?;
         let not_found = not_found(&query.product_ids, &found);
         found.omitted.extend(not_found);
-        // Pinned products passed the filter when they were pinned.
-        let cloud_cover_max = if pins.is_some() { None } else { request.cloud_cover_max };
-        let filters = if pins.is_some() { &[][..] } else { &request.filters };
         // without reflectance there are no offsets that could differ
         let radiometry = match request.assets.iter().any(AssetId::is_reflectance) {
             true => request.radiometry,
             false => Radiometry::Reflectance,
         };
-        let rules = Rules { group_by: request.group_by, radiometry, cloud_cover_max, filters };
+        let rules = Rules {
+            group_by: request.group_by,
+            radiometry,
+            cloud_cover_max: request.cloud_cover_max,
+            filters: &request.filters,
+        };
         Ok(resolve_steps(found, &rules)?)
     }
 
@@ -143,6 +145,12 @@ impl Engine {
         }
         Ok(records)
     }
+}
+
+/// The images that a request may read: its own, and those that tell which pixels are valid.
+fn wanted_assets(request: &CubeRequest) -> Vec<AssetId> {
+    let masks = mask_assets(request.level, &request.assets);
+    request.assets.iter().copied().chain(masks).collect()
 }
 
 /// Every product of some steps, those that may stand in for others included.

@@ -13,7 +13,7 @@ use common::{
 use cubeflight_engine::EngineConfig;
 use cubeflight_jp2::Image;
 use cubeflight_plan::{CostModel, Layout, Plan, PlannedColumn};
-use cubeflight_sentinel2::{CubeRequest, ProductId, Resolution, Window};
+use cubeflight_sentinel2::{CubeRequest, Resolution, Window};
 use futures::StreamExt;
 
 /// 60 m beside 20 m: small tiles of the one cross few row-blocks, large ones of the other many.
@@ -69,7 +69,7 @@ async fn one_thread_for_everything_is_enough() {
 async fn steps_follow_each_other() {
     let Some(place) = Place::indexed(L2A, &BANDS).await else { return };
     let engine = place.engine(EngineConfig { look_ahead_bytes: 0, ..EngineConfig::default() });
-    let plan = engine.resolve(&half_the_tile(), None).await.unwrap().plan;
+    let plan = engine.resolve(&half_the_tile()).await.unwrap().plan;
     let layout = Arc::clone(&plan.layout);
     let blocks = common::outcome(engine.run(three_times(plan), half_the_tile().on_error)).await;
     let blocks: Vec<Given> = blocks.into_iter().map(|block| block.unwrap()).collect();
@@ -97,7 +97,7 @@ async fn a_working_set_above_the_limit_is_refused_before_reading() {
         ..EngineConfig::default()
     };
     let engine = place.engine(config);
-    let plan = engine.resolve(&half_the_tile(), None).await.unwrap().plan;
+    let plan = engine.resolve(&half_the_tile()).await.unwrap().plan;
     place.log.take();
     let mut stream = engine.run(plan, half_the_tile().on_error);
     assert_eq!(next(&mut stream).await.unwrap_err().code(), "CF-ENG-001");
@@ -134,7 +134,7 @@ async fn a_client_that_does_not_read_stops_the_reads() {
         ..EngineConfig::default()
     };
     let engine = place.tampered(Arc::clone(&store), config);
-    let plan = engine.resolve(&request, None).await.unwrap().plan;
+    let plan = engine.resolve(&request).await.unwrap().plan;
     let (blocks, total) = (plan.layout.blocks, plan.summary.requests as usize);
     let expected = reads_within(&plan, 24);
     let more = reads_within(&plan, 25);
@@ -172,7 +172,7 @@ async fn dropping_the_stream_ends_reads_and_tasks() {
     });
     let config = EngineConfig { reads_per_stream: 4, ..EngineConfig::default() };
     let engine = place.tampered(Arc::clone(&store), config);
-    let plan = engine.resolve(&half_the_tile(), None).await.unwrap().plan;
+    let plan = engine.resolve(&half_the_tile()).await.unwrap().plan;
     let mut stream = engine.run(plan, half_the_tile().on_error);
     drop(next(&mut stream).await.unwrap());
     until(|| store.waiting() == 4).await;
@@ -193,7 +193,7 @@ async fn dropping_the_stream_ends_decoding() {
     let store = Tampered::new(&place.store(), |_, _| Act::Pass);
     let config = EngineConfig { threads: 1, ..EngineConfig::default() };
     let engine = place.tampered(Arc::clone(&store), config);
-    let plan = engine.resolve(&half_the_tile(), None).await.unwrap().plan;
+    let plan = engine.resolve(&half_the_tile()).await.unwrap().plan;
     let total = plan.summary.requests as usize;
     let mut stream = engine.run(plan, half_the_tile().on_error);
     drop(next(&mut stream).await.unwrap());
@@ -212,8 +212,7 @@ async fn nothing_to_read_is_an_empty_stream() {
         CubeRequest { time: "2020-01-01/2020-12-31".parse().unwrap(), ..L2A.request(&["B04_60m"]) };
     let (_, blocks) = cube(&engine, &request).await;
     assert_eq!(blocks, []);
-    // Pins that are an empty list are no products, not all of them.
-    let pins: &[ProductId] = &[];
-    let plan = engine.resolve(&L2A.request(&["B04_60m"]), Some(pins)).await.unwrap().plan;
+    // No steps that were found before are no steps, not all there are.
+    let plan = engine.plan(&L2A.request(&["B04_60m"]), &[], &engine.cost()).await.unwrap();
     assert_eq!(plan.steps.len(), 0);
 }

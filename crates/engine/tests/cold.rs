@@ -36,7 +36,7 @@ fn check_pixels(layout: &Layout, blocks: &[Given]) {
 }
 
 async fn unindexed(engine: &Engine, request: &CubeRequest) -> u64 {
-    engine.resolve(request, None).await.unwrap().plan.summary.assets_without_index
+    engine.resolve(request).await.unwrap().plan.summary.assets_without_index
 }
 
 async fn records(place: &Place) -> Vec<Arc<TlmRecord>> {
@@ -95,7 +95,7 @@ async fn streams_share_their_scans() {
     let Some(place) = Place::new(&[(L2A, &BANDS)]) else { return };
     let request = request(HERE);
     let alone = place.engine(EngineConfig { write_back: false, ..config() });
-    let mut stream = alone.run(alone.resolve(&request, None).await.unwrap().plan, request.on_error);
+    let mut stream = alone.run(alone.resolve(&request).await.unwrap().plan, request.on_error);
     while let Some(block) = guarded(stream.next()).await {
         drop(block.unwrap());
     }
@@ -106,7 +106,7 @@ async fn streams_share_their_scans() {
     let engine = place.engine(EngineConfig { write_back: false, ..config() });
     let mut streams = Vec::new();
     for _ in 0..6 {
-        let plan = engine.resolve(&request, None).await.unwrap().plan;
+        let plan = engine.resolve(&request).await.unwrap().plan;
         streams.push(engine.run(plan, request.on_error));
     }
     let (mut scans, mut looked) = (0, 0);
@@ -131,8 +131,7 @@ async fn a_dropped_stream_keeps_what_it_found() {
     let Some(place) = Place::new(&[(L2A, &BANDS)]) else { return };
     let engine = place.engine(config());
     let request = CubeRequest { max_message_bytes: 200_000, ..request(HERE) };
-    let mut stream =
-        engine.run(engine.resolve(&request, None).await.unwrap().plan, request.on_error);
+    let mut stream = engine.run(engine.resolve(&request).await.unwrap().plan, request.on_error);
     guarded(stream.next()).await.unwrap().unwrap();
     drop(stream);
     engine.flush().await;
@@ -156,7 +155,7 @@ async fn claims_of_a_catalogue_stay_with_it() {
     let honest = place.engine(config());
     let misled = place.engine_with(config(), common::Misled::new(&place, "AOT_10m", "B04_60m"));
     let request = L2A.window(&["B04_60m"], Resolution::R60m, HERE);
-    let plan = misled.resolve(&request, None).await.unwrap().plan;
+    let plan = misled.resolve(&request).await.unwrap().plan;
     let given = outcome(misled.run(plan, request.on_error)).await;
     // the file of another grid is no B04_60m
     let faults = given.into_iter().flat_map(|block| block.unwrap().faults).count();

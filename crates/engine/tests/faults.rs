@@ -67,7 +67,7 @@ async fn check(place: &Place, code: &str) -> Vec<u16> {
     assert!(!marked.is_empty());
 
     let failing = request(OnError::Fail);
-    let plan = engine.resolve(&failing, None).await.unwrap().plan;
+    let plan = engine.resolve(&failing).await.unwrap().plan;
     let mut given = outcome(engine.run(plan, failing.on_error)).await;
     let error = given.pop().unwrap().unwrap_err();
     assert_eq!(error.code(), code);
@@ -90,7 +90,7 @@ async fn an_asset_that_the_product_lacks() {
 async fn a_file_that_is_removed_after_planning() {
     let Some(place) = Place::indexed(L2A, &BANDS).await else { return };
     let engine = place.engine(EngineConfig::default());
-    let plan = engine.resolve(&request(OnError::Mark), None).await.unwrap().plan;
+    let plan = engine.resolve(&request(OnError::Mark)).await.unwrap().plan;
     fs::remove_file(place.file(L2A, BANDS[0])).unwrap();
     let layout = Arc::clone(&plan.layout);
     let blocks = outcome(engine.run(plan.clone(), OnError::Mark)).await;
@@ -121,7 +121,7 @@ async fn a_file_that_is_cut_after_indexing() {
 async fn a_file_that_is_cut_after_planning() {
     let Some(place) = Place::indexed(L2A, &BANDS).await else { return };
     let engine = place.engine(EngineConfig::default());
-    let plan = engine.resolve(&request(OnError::Mark), None).await.unwrap().plan;
+    let plan = engine.resolve(&request(OnError::Mark)).await.unwrap().plan;
     truncate(&place.file(L2A, BANDS[0]));
     place.log.take();
     let layout = Arc::clone(&plan.layout);
@@ -157,7 +157,7 @@ async fn a_tile_part_whose_header_is_damaged() {
 
 async fn ends_unavailable(engine: &Engine, on_error: OnError, code: &str) -> usize {
     let request = request(on_error);
-    let plan = engine.resolve(&request, None).await.unwrap().plan;
+    let plan = engine.resolve(&request).await.unwrap().plan;
     let layout = Arc::clone(&plan.layout);
     let mut given = outcome(engine.run(plan, on_error)).await;
     let error = given.pop().unwrap().unwrap_err();
@@ -179,7 +179,7 @@ async fn ends_unavailable(engine: &Engine, on_error: OnError, code: &str) -> usi
 async fn a_store_that_fails_ends_the_stream() {
     let Some(place) = Place::indexed(L2A, &BANDS).await else { return };
     let probe = place.engine(EngineConfig::default());
-    let plan = probe.resolve(&request(OnError::Mark), None).await.unwrap().plan;
+    let plan = probe.resolve(&request(OnError::Mark)).await.unwrap().plan;
     let last = plan.summary.requests as usize - 1;
     let acts = [(Act::Reset, "CF-STO-007"), (Act::Deny, "CF-STO-006"), (Act::Puzzle, "CF-STO-013")];
     for (act, code) in acts {

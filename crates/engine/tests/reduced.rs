@@ -46,7 +46,7 @@ async fn reduced_windows_are_crops_of_the_reduced_image() {
         for window in windows {
             let request = L2A.window(&BANDS, Resolution::R60m, window);
             let request = CubeRequest { reduce, max_message_bytes: 100_000, ..request };
-            let plan = engine.resolve(&request, None).await.unwrap().plan;
+            let plan = engine.resolve(&request).await.unwrap().plan;
             let (wanted, layout) = (planned(&place, &plan), Arc::clone(&plan.layout));
             place.log.take();
             let blocks = outcome(engine.run(plan, request.on_error)).await;
@@ -68,7 +68,7 @@ async fn an_overview_reads_little() {
     let engine = place.engine(EngineConfig { cost: Some(cost), ..EngineConfig::default() });
     let bytes = async |reduce| {
         let request = CubeRequest { reduce, ..L2A.request(&["AOT_20m"]) };
-        engine.resolve(&request, None).await.unwrap().plan.summary.bytes
+        engine.resolve(&request).await.unwrap().plan.summary.bytes
     };
     let (whole, small) = (bytes(0).await, bytes(4).await);
     assert!(small * 4 < whole, "{small} of {whole}");

@@ -27,7 +27,7 @@ const WINDOWS: [Window; 4] = [
 
 async fn check(place: &Place, config: EngineConfig, request: &CubeRequest) {
     let engine = place.engine(config);
-    let plan = engine.resolve(request, None).await.unwrap().plan;
+    let plan = engine.resolve(request).await.unwrap().plan;
     assert_eq!(plan.summary.assets_without_index, 0);
     assert_eq!(plan.summary.header_requests, 0);
     let expected = planned(place, &plan);
@@ -89,7 +89,7 @@ async fn records_without_header_give_the_same_pixels() {
     let window = Window { x: 100, y: 500, width: 400, height: 300 };
     let request = L2A.window(&bands, Resolution::R60m, window);
     let engine = place.engine(EngineConfig::default());
-    let plan = engine.resolve(&request, None).await.unwrap().plan;
+    let plan = engine.resolve(&request).await.unwrap().plan;
     assert_eq!(plan.summary.assets_without_index, 0);
     assert_eq!(plan.summary.header_requests, bands.len() as u64);
     let mut expected = planned(&place, &plan);
@@ -116,7 +116,7 @@ async fn assets_without_record_give_the_same_pixels() {
     let Some(place) = Place::new(&[(L2A, &bands)]) else { return };
     let engine = place.engine(EngineConfig::default());
     let request = L2A.window(&bands, Resolution::R60m, WINDOWS[1]);
-    let plan = engine.resolve(&request, None).await.unwrap().plan;
+    let plan = engine.resolve(&request).await.unwrap().plan;
     assert_eq!(plan.summary.assets_without_index, bands.len() as u64);
     let (layout, blocks) = cube(&engine, &request).await;
     for (position, (column, band)) in layout.columns.iter().zip(bands).enumerate() {

@@ -25,7 +25,7 @@ fn request() -> CubeRequest {
 async fn check(new: &[u8]) {
     let Some(place) = Place::indexed(L2A, &[BAND]).await else { return };
     let engine = place.engine(EngineConfig::default());
-    let plan = engine.resolve(&request(), None).await.unwrap().plan;
+    let plan = engine.resolve(&request()).await.unwrap().plan;
     assert_eq!(plan.summary.assets_without_index, 0);
     let layout = Arc::clone(&plan.layout);
     fs::write(place.file(L2A, BAND), new).unwrap();
@@ -106,7 +106,7 @@ async fn a_header_does_not_vouch_for_the_tiles() {
 
     let engine = place.engine(EngineConfig::default());
     for _ in 0..2 {
-        let plan = engine.resolve(&request(), None).await.unwrap().plan;
+        let plan = engine.resolve(&request()).await.unwrap().plan;
         let layout = Arc::clone(&plan.layout);
         let blocks = outcome(engine.run(plan, OnError::Fail)).await;
         let blocks: Vec<Given> = blocks.into_iter().map(|block| block.unwrap()).collect();

@@ -65,7 +65,7 @@ async fn check_all(windows: &[Window]) {
             EngineConfig { look_ahead_bytes, reads_per_stream, threads, ..EngineConfig::default() };
         let engine = place.engine(config);
         let request = request(windows);
-        let plan = engine.resolve(&request, None).await.unwrap().plan;
+        let plan = engine.resolve(&request).await.unwrap().plan;
         let (wanted, layout) = (planned(&place, &plan), Arc::clone(&plan.layout));
         place.log.take();
         let blocks = outcome(engine.run(plan, request.on_error)).await;
@@ -99,7 +99,7 @@ async fn large_windows_do_not_wait_for_each_other() {
     let windows: Vec<Window> = (0..12).map(at).collect();
     let request = request(&windows);
     let Some(place) = Place::indexed(L2A, &BANDS).await else { return };
-    let plan = place.engine(EngineConfig::default()).resolve(&request, None).await.unwrap().plan;
+    let plan = place.engine(EngineConfig::default()).resolve(&request).await.unwrap().plan;
     let column = &plan.layout.columns[0];
     assert!((2..windows.len() / 2).contains(&column.together), "{}", column.together);
     check_all(&windows).await;

@@ -1,5 +1,6 @@
 //! DoGet: streams the cube of a ticket, or of a bare request.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_buffer::Buffer;
@@ -7,18 +8,21 @@ use arrow_flight::{FlightData, Ticket};
 use arrow_schema::SchemaRef;
 use cubeflight_batch::{BlockRow, ColumnError, Status as RowStatus, encode_row, encode_schema};
 use cubeflight_engine::{Block, Pixels};
-use cubeflight_plan::{CostModel, Layout, PlannedStep};
-use cubeflight_proto::{Redeemed, decode_ticket, product_ids, v1};
-use cubeflight_sentinel2::ProductId;
+use cubeflight_plan::{Layout, Plan, PlannedStep};
+use cubeflight_proto::v1::ticket::Content;
+use cubeflight_proto::{Presented, decode_ticket};
+use cubeflight_sentinel2::CubeRequest;
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 use serde_json::json;
 use tonic::{Response, Status};
 
 use crate::CubeFlight;
+use crate::caller::Caller;
 use crate::convert::domain;
 use crate::get_schema::{check_offsets, schema};
-use crate::status::{PRODUCT_GONE, from_batch, from_engine, from_request, of_product, plain};
+use crate::status::{TICKET_LAYOUT, from_batch, from_engine, from_request, plain};
+use crate::ticket::{CubePart, Opened, cube_part};
 use crate::tlm::Query;
 use crate::trailers::{Counted, PLAN_MS, ROWS, Trailers};
 
@@ -32,15 +36,32 @@ struct Cube {
     schema: SchemaRef,
     /// Steps without their reads.
     steps: Vec<PlannedStep>,
+    /// Position of the first of them in the cube, and steps of the cube.
+    first_step: usize,
+    total_steps: usize,
+}
+
+/// What a stream holds.
+#[derive(Debug, Clone)]
+enum Redeemed {
+    /// All of a request, which is still to be planned.
+    Whole(Box<CubeRequest>),
+    /// Steps that were found before.
+    Part(Box<CubePart>),
+    Tlm(Query),
 }
 
 /// The messages of a stream after its schema.
 pub(crate) type Rows = BoxStream<'static, Result<FlightData, Status>>;
 
 impl CubeFlight {
-    pub(crate) async fn get(&self, ticket: Ticket) -> Result<Response<Rows>, Status> {
+    pub(crate) async fn get(
+        &self,
+        caller: &Caller,
+        ticket: Ticket,
+    ) -> Result<Response<Rows>, Status> {
         let trailers = Trailers::begin();
-        let redeemed = self.redeem(&ticket, &trailers).await;
+        let redeemed = self.redeem(caller, &ticket, &trailers).await;
         let (schema, rows) = redeemed.map_err(|status| trailers.failed(status))?;
         let first = stream::once(async move { Ok(encode_schema(&schema)) });
         // An error ends the stream: nothing may follow it.
@@ -55,62 +76,78 @@ impl CubeFlight {
 
     async fn redeem(
         &self,
+        caller: &Caller,
         ticket: &Ticket,
         trailers: &Trailers,
     ) -> Result<(SchemaRef, Rows), Status> {
-        match decode_ticket(&ticket.ticket).map_err(|error| from_request(&error))? {
-            Redeemed::Cube { request, product_ids, cost } => {
-                self.cube(&request, product_ids.as_deref(), cost, trailers).await
+        match self.read_ticket(caller, ticket)? {
+            Redeemed::Whole(request) => {
+                let resolved = self.engine().resolve(&request).await;
+                let plan = resolved.map_err(|error| from_engine(&error))?.plan;
+                let steps = 0..plan.steps.len();
+                self.cube(&request, plan, steps, trailers)
             }
-            Redeemed::Tlm(query) => self.records(Query::from_wire(&query)?, trailers).await,
+            Redeemed::Part(part) => {
+                let CubePart { request, steps, cost, first_step, total_steps, row_blocks } = *part;
+                let plan = self.engine().plan(&request, &steps, &cost).await;
+                let plan = plan.map_err(|error| from_engine(&error))?;
+                if u32::from(plan.layout.blocks) != row_blocks {
+                    let message = "the ticket divides time steps into other row-blocks than this \
+                                   server";
+                    return Err(plain(TICKET_LAYOUT, message));
+                }
+                self.cube(&request, plan, first_step..total_steps, trailers)
+            }
+            Redeemed::Tlm(query) => self.records(query, trailers).await,
         }
     }
 
-    async fn cube(
+    /// What a ticket is for, if the caller may redeem it.
+    fn read_ticket(&self, caller: &Caller, ticket: &Ticket) -> Result<Redeemed, Status> {
+        let presented = decode_ticket(&ticket.ticket).map_err(|error| from_request(&error))?;
+        let signed = match presented {
+            Presented::Request(request) => return Ok(Redeemed::Whole(Box::new(domain(&request)?))),
+            Presented::Signed(signed) => signed,
+        };
+        let Opened { content, .. } = self.sealer().open(&caller.tenant, &signed)?;
+        match content {
+            Content::Cube(cube) => {
+                let part = cube_part(cube, self.engine().cost());
+                Ok(Redeemed::Part(Box::new(part.map_err(|error| from_request(&error))?)))
+            }
+            Content::Tlm(query) => Ok(Redeemed::Tlm(Query::from_wire(&query)?)),
+        }
+    }
+
+    /// The stream of a plan; `steps` is the position of its first step in the cube, and where the cube
+    /// ends.
+    fn cube(
         &self,
-        request: &v1::CubeRequest,
-        pins: Option<&[String]>,
-        cost: Option<v1::ReadCost>,
+        request: &CubeRequest,
+        plan: Plan,
+        steps: Range<usize>,
         trailers: &Trailers,
     ) -> Result<(SchemaRef, Rows), Status> {
-        let request = domain(request)?;
-        let pins = pins.map(product_ids).transpose().map_err(|error| from_request(&error))?;
-        let current = self.engine().cost();
-        let cost = cost.map_or(current, |cost| CostModel {
-            latency: cost.request_seconds,
-            bandwidth: cost.bytes_per_second,
-            ..current
+        check_offsets(request, &plan)?;
+        let layout = Arc::clone(&plan.layout);
+        let schema = Arc::new(schema(&layout, request)?);
+        let cube = Arc::new(Cube {
+            layout,
+            schema: Arc::clone(&schema),
+            steps: plan.steps.iter().map(without_reads).collect(),
+            first_step: steps.start,
+            total_steps: steps.end,
         });
-        let resolved = self.engine().resolve_at(&request, pins.as_deref(), cost).await;
-        let resolved = resolved.map_err(|error| from_engine(&error))?;
-        check_pins(pins.as_deref().unwrap_or_default(), &resolved.pins)?;
-        check_offsets(&request, &resolved.plan)?;
-
-        let layout = Arc::clone(&resolved.plan.layout);
-        let schema = Arc::new(schema(&layout, &request)?);
-        let steps = resolved.plan.steps.iter().map(without_reads).collect();
-        let cube = Arc::new(Cube { layout, schema: Arc::clone(&schema), steps });
 
         trailers.set(PLAN_MS, trailers.elapsed_ms());
         trailers.set(ROWS, 0);
         let sent = trailers.clone();
-        let blocks = self.engine().run(resolved.plan, request.on_error);
+        let blocks = self.engine().run(plan, request.on_error);
         let rows = Counted::new(blocks, trailers.clone())
             .map(move |block| encode(Arc::clone(&cube), block))
             .buffered(ENCODING)
             .inspect(move |row| sent.add(ROWS, u64::from(row.is_ok())));
         Ok((schema, rows.boxed()))
-    }
-}
-
-/// A stream never holds less than its ticket promised.
-fn check_pins(pins: &[ProductId], found: &[ProductId]) -> Result<(), Status> {
-    match pins.iter().find(|pin| !found.contains(pin)) {
-        Some(gone) => {
-            let message = "the ticket names a product that the catalogue no longer has";
-            Err(of_product(PRODUCT_GONE, message, &gone.to_string()))
-        }
-        None => Ok(()),
     }
 }
 
@@ -134,7 +171,8 @@ async fn encode(
         let Some(step) = cube.steps.get(block.step) else {
             return Err(plain("CF-ENG-002", "a row-block of a step that was not planned"));
         };
-        let note = json!({ "step": block.step, "steps": cube.steps.len(), "block": block.block });
+        let at = cube.first_step + block.step;
+        let note = json!({ "step": at, "steps": cube.total_steps, "block": block.block });
         let batch = row_of(&cube.layout, step, block).into_batch(&cube.layout, &cube.schema);
         let batch = batch.map_err(|error| from_batch(&error))?;
         encode_row(&batch, &note.to_string()).map_err(|error| from_batch(&error))

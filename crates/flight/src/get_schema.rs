@@ -19,7 +19,7 @@ impl CubeFlight {
         descriptor: &FlightDescriptor,
     ) -> Result<Response<SchemaResult>, Status> {
         let schema = match wanted(descriptor)? {
-            Wanted::Cube(request) => {
+            Wanted::Cube { request, .. } => {
                 let layout = self.engine().layout(&request).await;
                 schema(&*layout.map_err(|error| from_engine(&error))?, &request)?
             }

@@ -1,38 +1,84 @@
 //! The service: which RPC goes where.
 
+use std::time::Duration;
+
 use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
 use arrow_flight::{
     Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo,
     HandshakeRequest, HandshakeResponse, PollInfo, PutResult, SchemaResult, Ticket,
 };
 use cubeflight_engine::Engine;
+use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::actions;
+use crate::caller::Caller;
+use crate::handshake;
+use crate::locations::Locations;
 use crate::status::{UNIMPLEMENTED, plain};
+use crate::ticket::{Sealer, TicketKeys};
 use crate::trailers::WithTrailers;
+
+/// What tickets are and where they are redeemed.
+#[derive(Debug, Clone)]
+pub struct Issuing {
+    /// Keys that sign tickets.
+    pub keys: TicketKeys,
+    /// How long a ticket is valid.
+    pub lifetime: Duration,
+    /// Endpoints of a cube unless a request says otherwise, at least 1.
+    pub endpoints: usize,
+    /// The replicas of the deployment.
+    pub locations: Locations,
+}
+
+impl Issuing {
+    /// Tickets of an hour, one endpoint, a server alone.
+    #[must_use]
+    pub fn new(keys: TicketKeys) -> Self {
+        let lifetime = Duration::from_secs(3_600);
+        Self { keys, lifetime, endpoints: 1, locations: Locations::default() }
+    }
+}
 
 /// The service over an engine, as a server takes it: streams end with trailers.
 #[must_use]
-pub fn server(engine: Engine) -> WithTrailers<FlightServiceServer<CubeFlight>> {
-    WithTrailers::new(FlightServiceServer::new(CubeFlight::new(engine)))
+pub fn server(engine: Engine, issuing: Issuing) -> WithTrailers<FlightServiceServer<CubeFlight>> {
+    WithTrailers::new(FlightServiceServer::new(CubeFlight::new(engine, issuing)))
 }
 
 /// Cubes over Arrow Flight.
 #[derive(Debug, Clone)]
 pub struct CubeFlight {
     engine: Engine,
+    sealer: Sealer,
+    endpoints: usize,
+    locations: Locations,
 }
 
 impl CubeFlight {
     /// A service over an engine.
     #[must_use]
-    pub fn new(engine: Engine) -> Self {
-        Self { engine }
+    pub fn new(engine: Engine, issuing: Issuing) -> Self {
+        let Issuing { keys, lifetime, endpoints, locations } = issuing;
+        Self { engine, sealer: Sealer::new(keys, lifetime), endpoints, locations }
     }
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    pub(crate) fn sealer(&self) -> &Sealer {
+        &self.sealer
+    }
+
+    pub(crate) fn default_endpoints(&self) -> usize {
+        self.endpoints
+    }
+
+    pub(crate) fn locations(&self) -> &Locations {
+        &self.locations
     }
 }
 
@@ -50,7 +96,8 @@ impl FlightService for CubeFlight {
     type DoExchangeStream = Items<FlightData>;
 
     async fn get_flight_info(&self, request: Request<FlightDescriptor>) -> Answer<FlightInfo> {
-        self.flight_info(request.into_inner()).await
+        let caller = Caller::of(request.metadata())?;
+        self.flight_info(&caller, request.into_inner()).await.map(Response::new)
     }
 
     async fn get_schema(&self, request: Request<FlightDescriptor>) -> Answer<SchemaResult> {
@@ -58,30 +105,35 @@ impl FlightService for CubeFlight {
     }
 
     async fn do_get(&self, request: Request<Ticket>) -> Answer<Self::DoGetStream> {
-        self.get(request.into_inner()).await
+        let caller = Caller::of(request.metadata())?;
+        self.get(&caller, request.into_inner()).await
     }
 
     async fn list_actions(&self, _: Request<Empty>) -> Answer<Self::ListActionsStream> {
-        Ok(Response::new(Box::pin(stream::empty())))
+        Ok(Response::new(actions::types()))
     }
 
     async fn handshake(
         &self,
-        _: Request<Streaming<HandshakeRequest>>,
+        request: Request<Streaming<HandshakeRequest>>,
     ) -> Answer<Self::HandshakeStream> {
-        Err(unimplemented("Handshake", "no login is needed"))
+        handshake::answer(request)
     }
 
     async fn list_flights(&self, request: Request<Criteria>) -> Answer<Self::ListFlightsStream> {
-        self.list(&request.into_inner()).await
+        let caller = Caller::of(request.metadata())?;
+        let infos = self.list(&caller, &request.into_inner()).await?;
+        Ok(Response::new(stream::iter(infos.into_iter().map(Ok)).boxed()))
     }
 
-    async fn poll_flight_info(&self, _: Request<FlightDescriptor>) -> Answer<PollInfo> {
-        Err(unimplemented("PollFlightInfo", "GetFlightInfo answers at once"))
+    async fn poll_flight_info(&self, request: Request<FlightDescriptor>) -> Answer<PollInfo> {
+        let caller = Caller::of(request.metadata())?;
+        self.poll(&caller, request.into_inner()).await.map(Response::new)
     }
 
-    async fn do_action(&self, _: Request<Action>) -> Answer<Self::DoActionStream> {
-        Err(unimplemented("DoAction", "there are no actions, see ListActions"))
+    async fn do_action(&self, request: Request<Action>) -> Answer<Self::DoActionStream> {
+        let caller = Caller::of(request.metadata())?;
+        self.act(&caller, &request.into_inner()).await
     }
 
     async fn do_put(&self, _: Request<Streaming<FlightData>>) -> Answer<Self::DoPutStream> {

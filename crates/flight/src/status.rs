@@ -8,20 +8,25 @@ use tonic::{Code, Status};
 pub const CODES: &[&str] = &[
     UNIMPLEMENTED,
     NO_DESCRIPTOR,
-    PRODUCT_GONE,
     BAD_PATH,
     NO_TABLE,
     RECORD_TOO_LARGE,
     OTHER_OFFSET,
+    TICKET_FORGED,
+    TICKET_KEY,
+    TICKET_EXPIRED,
+    TICKET_TENANT,
+    TICKET_LAYOUT,
+    BAD_TENANT,
+    BAD_ACTION,
+    BAD_LOGIN,
 ];
 
 /// An RPC or descriptor that this server does not serve.
 pub(crate) const UNIMPLEMENTED: &str = "CF-FLT-001";
 /// A call without descriptor.
 pub(crate) const NO_DESCRIPTOR: &str = "CF-FLT-002";
-/// A ticket whose products are no longer there.
-pub(crate) const PRODUCT_GONE: &str = "CF-FLT-003";
-/// A path that names no table.
+/// A path that names neither a cube nor a table.
 pub(crate) const BAD_PATH: &str = "CF-FLT-004";
 /// A table without records.
 pub(crate) const NO_TABLE: &str = "CF-FLT-005";
@@ -29,6 +34,22 @@ pub(crate) const NO_TABLE: &str = "CF-FLT-005";
 pub(crate) const RECORD_TOO_LARGE: &str = "CF-FLT-006";
 /// A pinned product whose offset is not that of its baseline.
 pub(crate) const OTHER_OFFSET: &str = "CF-FLT-007";
+/// A ticket that nobody here has signed.
+pub(crate) const TICKET_FORGED: &str = "CF-FLT-013";
+/// A ticket signed with a key that is not, or no longer, known.
+pub(crate) const TICKET_KEY: &str = "CF-FLT-014";
+/// A ticket whose time is over.
+pub(crate) const TICKET_EXPIRED: &str = "CF-FLT-015";
+/// A ticket of somebody else.
+pub(crate) const TICKET_TENANT: &str = "CF-FLT-016";
+/// A ticket of a server that divides steps otherwise.
+pub(crate) const TICKET_LAYOUT: &str = "CF-FLT-017";
+/// A header that names no tenant.
+pub(crate) const BAD_TENANT: &str = "CF-FLT-018";
+/// The body of an action.
+pub(crate) const BAD_ACTION: &str = "CF-FLT-019";
+/// A handshake.
+pub(crate) const BAD_LOGIN: &str = "CF-FLT-020";
 
 /// Classification of a code; one that is not in the table is a fault of cubeflight.
 #[must_use]

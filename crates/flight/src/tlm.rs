@@ -5,4 +5,5 @@ mod rows;
 mod serve;
 mod source;
 
-pub(crate) use query::Query;
+pub(crate) use query::{Query, is_tlm};
+pub(crate) use serve::summary;

@@ -103,6 +103,7 @@ impl From<&sentinel2::CubeRequest> for v1::CubeRequest {
             min_valid: request.min_valid,
             group_by: request.group_by.to_string(),
             filters: request.filters.iter().map(wire_filter).collect(),
+            ..Self::default()
         }
     }
 }

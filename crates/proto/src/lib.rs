@@ -19,8 +19,8 @@ pub mod v1 {
 }
 
 pub use descriptor::{
-    Redeemed, TICKET_VERSION, decode_filter, decode_request, decode_ticket, encode_request_json,
-    encode_ticket, encode_tlm_ticket,
+    MAX_BYTES, Presented, decode_filter, decode_request, decode_ticket, encode_request_json,
+    encode_ticket,
 };
 #[cfg(feature = "domain")]
 pub use domain::{assets, product_ids};

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use cubeflight_catalog::{StacApi, StacApiOptions};
 use cubeflight_engine::{Engine, EngineConfig};
+use cubeflight_flight::Issuing;
 use cubeflight_index::{Index, IndexOptions, build, candidates};
 use cubeflight_proto::v1;
 use cubeflight_sentinel2::{AssetId, Bounds, Level, MgrsTile, TimeRange};
@@ -18,7 +19,7 @@ use cubeflight_testkit::archive::{Config as ArchiveConfig, Report};
 use cubeflight_testkit::s3;
 use cubeflight_testkit::stac::StacServer;
 
-use crate::cli::DemoArgs;
+use crate::cli::{DemoArgs, own_key};
 use crate::commands::pull::cube::Cube;
 use crate::commands::serve::Running;
 use crate::commands::{self, print, pull};
@@ -58,7 +59,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
     let catalog = StacApi::new(&items.url(), None, &options, StacApiOptions::default())?;
     let catalog = Arc::new(catalog);
     let engine = Engine::new(archive, index, catalog, EngineConfig::default())?;
-    let server = Running::start(engine, args.listen).await?;
+    let server = Running::start(engine, args.listen, Issuing::new(own_key()?)).await?;
     line("server", &server.url())?;
 
     store.take_requests();

@@ -64,7 +64,7 @@ pub(crate) async fn run(args: PlanArgs) -> Result<(), CliError> {
         (None, Some(store), Some(index)) => {
             let args = StoreArgs { store, index, access: args.access };
             let engine = stores::engine(&args, EngineConfig::default())?;
-            let resolved = engine.resolve(&request, None).await?;
+            let resolved = engine.resolve(&request).await?;
             reads = show_reads.then(|| list_reads(&resolved.plan));
             wire_summary(&resolved)
         }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use cubeflight_engine::{Engine, EngineConfig};
+use cubeflight_flight::Issuing;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -33,7 +34,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), CliError> {
     };
     let config = config.with_memory(args.cache.memory);
     let engine = stores::engine(&args.stores, config)?;
-    let running = Running::start(engine, args.listen).await?;
+    let running = Running::start(engine, args.listen, args.tickets.issuing()?).await?;
     print(&format!("listening on {}", running.url()))?;
     running.until_told().await
 }
@@ -47,7 +48,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) async fn start(engine: Engine, listen: SocketAddr) -> Result<Self, CliError> {
+    pub(crate) async fn start(
+        engine: Engine,
+        listen: SocketAddr,
+        issuing: Issuing,
+    ) -> Result<Self, CliError> {
         let failed = |error: std::io::Error| {
             CliError::coded("CF-CLI-001", &format!("cannot listen on {listen}: {error}"))
         };
@@ -60,7 +65,7 @@ impl Running {
             .http2_keepalive_timeout(Some(Duration::from_secs(10)))
             .initial_stream_window_size(STREAM_WINDOW)
             .tcp_nodelay(true)
-            .add_service(cubeflight_flight::server(engine.clone()))
+            .add_service(cubeflight_flight::server(engine.clone(), issuing))
             .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopped);
         Ok(Self { engine, address, stop, task: tokio::spawn(server) })
     }

@@ -343,7 +343,7 @@ pub fn assemble(column: &Column, blocks: &[Given], position: usize) -> Vec<f32> 
 
 /// Runs a request to its end; the guard fails the test rather than let it hang.
 pub async fn cube(engine: &Engine, request: &CubeRequest) -> (Arc<Layout>, Vec<Given>) {
-    let plan = engine.resolve(request, None).await.unwrap().plan;
+    let plan = engine.resolve(request).await.unwrap().plan;
     let layout = Arc::clone(&plan.layout);
     let blocks = outcome(engine.run(plan, request.on_error)).await;
     (layout, blocks.into_iter().map(|block| block.unwrap()).collect())

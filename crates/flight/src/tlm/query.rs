@@ -3,14 +3,19 @@
 use std::str::FromStr;
 
 use arrow_flight::FlightDescriptor;
-use cubeflight_proto::{Error, assets, encode_tlm_ticket, product_ids, v1};
+use cubeflight_proto::{Error, assets, product_ids, v1};
 use cubeflight_sentinel2::{AssetId, Level, MgrsTile, ProductId, TimeRange};
 use tonic::Status;
 
-use crate::status::{BAD_PATH, UNIMPLEMENTED, from_request, plain};
+use crate::status::{BAD_PATH, from_request, plain};
 
-/// First segment of the paths served.
+/// First segment of the paths of tables.
 const TLM: &str = "tlm";
+
+/// Whether a path is that of a table.
+pub(crate) fn is_tlm(path: &[String]) -> bool {
+    path.first().is_some_and(|first| first == TLM)
+}
 
 /// Which records of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,11 +41,6 @@ impl Query {
 
     /// Reads `["tlm", collection, tile, "key=value", …]`.
     pub(crate) fn from_path(path: &[String]) -> Result<Self, Status> {
-        if path.first().is_none_or(|first| first != TLM) {
-            let message = "of the path descriptors only [\"tlm\", collection, tile] are served; \
-                           for a cube send a CMD descriptor";
-            return Err(plain(UNIMPLEMENTED, message));
-        }
         let [_, collection, tile, filters @ ..] = path else {
             let message = "the path names no table; send [\"tlm\", collection, tile], then filters";
             return Err(plain(BAD_PATH, message));
@@ -57,16 +57,15 @@ impl Query {
         domain(wire).map_err(|error| from_request(&error))
     }
 
-    pub(crate) fn ticket(&self) -> Result<Vec<u8>, Status> {
-        let wire = v1::TlmQuery {
+    pub(crate) fn to_wire(&self) -> v1::TlmQuery {
+        v1::TlmQuery {
             collection: self.level.collection().to_owned(),
             tile: self.tile.to_string(),
             datetime: self.time.to_string(),
             bands: self.assets.iter().map(ToString::to_string).collect(),
             product_ids: self.products.iter().map(ToString::to_string).collect(),
             detail: if self.packets { "packets" } else { "tlm" }.to_owned(),
-        };
-        encode_tlm_ticket(wire).map_err(|error| from_request(&error))
+        }
     }
 
     /// The path of the table, without filters.
@@ -135,7 +134,6 @@ fn domain(wire: &v1::TlmQuery) -> Result<Query, Error> {
 
 #[cfg(test)]
 mod tests {
-    use cubeflight_proto::{Redeemed, decode_ticket};
     use proptest::prelude::*;
 
     use super::*;
@@ -146,16 +144,15 @@ mod tests {
         Query::from_path(&segments.iter().map(|&segment| segment.to_owned()).collect::<Vec<_>>())
     }
 
-    fn redeemed(ticket: &[u8]) -> Query {
-        let Redeemed::Tlm(wire) = decode_ticket(ticket).unwrap() else { panic!("another ticket") };
-        Query::from_wire(&wire).unwrap()
+    fn redeemed(query: &Query) -> Query {
+        Query::from_wire(&query.to_wire()).unwrap()
     }
 
     #[test]
     fn filters_come_through_ticket_and_path() {
         let all = path(&["tlm", "sentinel-2-l2a", "29UNU"]).unwrap();
         assert_eq!(all, Query::table(Level::L2A, "29UNU".parse().unwrap()));
-        assert_eq!(redeemed(&all.ticket().unwrap()), all);
+        assert_eq!(redeemed(&all), all);
         assert_eq!(Query::from_path(&all.descriptor().path).unwrap(), all);
 
         let products = format!("product_ids={ID}");
@@ -173,7 +170,7 @@ mod tests {
         let names: Vec<_> = some.assets.iter().map(ToString::to_string).collect();
         assert_eq!(names, ["B08_10m", "B04_60m"]);
         assert_eq!((some.products.len(), some.packets), (1, true));
-        assert_eq!(redeemed(&some.ticket().unwrap()), some);
+        assert_eq!(redeemed(&some), some);
     }
 
     #[test]
@@ -182,8 +179,6 @@ mod tests {
             let status = path(segments).unwrap_err();
             status.message().split(' ').next().unwrap().to_owned()
         };
-        assert_eq!(code(&[]), "CF-FLT-001");
-        assert_eq!(code(&["sentinel-2-l2a", "29UNU"]), "CF-FLT-001");
         assert_eq!(code(&["tlm"]), "CF-FLT-004");
         assert_eq!(code(&["tlm", "sentinel-2-l2a"]), "CF-FLT-004");
         assert_eq!(code(&["tlm", "landsat", "29UNU"]), "CF-S2-009");
@@ -208,7 +203,7 @@ mod tests {
             let _ = Query::from_path(&path);
             let table = ["tlm", "sentinel-2-l2a", "29UNU"].map(str::to_owned);
             if let Ok(query) = Query::from_path(&[&table[..], &path].concat()) {
-                prop_assert_eq!(redeemed(&query.ticket().unwrap()), query);
+                prop_assert_eq!(redeemed(&query), query);
             }
         }
     }

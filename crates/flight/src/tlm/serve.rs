@@ -3,26 +3,25 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use arrow_flight::{Criteria, FlightData, FlightDescriptor, FlightEndpoint, FlightInfo, Ticket};
+use arrow_flight::{FlightData, FlightDescriptor, FlightEndpoint, FlightInfo, Ticket};
 use arrow_schema::SchemaRef;
 use chrono::SecondsFormat;
 use cubeflight_batch::encode_row;
 use cubeflight_index::{Detail, Index, TableInfo};
-use cubeflight_proto::decode_filter;
+use cubeflight_proto::v1::ticket::Content;
 use cubeflight_sentinel2::{Level, MgrsTile, ProductId};
 use futures::{StreamExt, stream};
 use serde_json::json;
-use tonic::{Response, Status};
+use tonic::Status;
 
 use super::Query;
 use super::rows::{Row, batch, next_message};
 use super::source;
 use crate::CubeFlight;
+use crate::caller::Caller;
 use crate::do_get::Rows;
-use crate::service::Items;
-use crate::status::{
-    NO_TABLE, RECORD_TOO_LARGE, from_batch, from_domain, from_request, of_product, plain,
-};
+use crate::endpoints::timestamp;
+use crate::status::{NO_TABLE, RECORD_TOO_LARGE, from_batch, of_product, plain};
 use crate::trailers::{ROWS, Trailers};
 
 /// Products whose records are held at once. Those of 32 products with all their assets and packet
@@ -32,9 +31,10 @@ const PRODUCTS: usize = 32;
 impl CubeFlight {
     pub(crate) async fn records_info(
         &self,
+        caller: &Caller,
         descriptor: FlightDescriptor,
         query: Query,
-    ) -> Result<Response<FlightInfo>, Status> {
+    ) -> Result<FlightInfo, Status> {
         let index = self.engine().index();
         let table = source::table(index, query.level, query.tile).await?;
         if table.records == 0 {
@@ -43,18 +43,15 @@ impl CubeFlight {
             return Err(plain(NO_TABLE, &message));
         }
         let records = source::records(index, &query, &[], Detail::Tlm).await?.len();
-        let info = info(&query, &table, descriptor, records as u64)?;
-        Ok(Response::new(info))
+        self.table_info(caller, &query, &table, descriptor, records as u64)
     }
 
-    /// One FlightInfo for each table.
-    pub(crate) async fn list(
+    /// The tables of a collection and tile, or all, that have records.
+    pub(crate) async fn tables(
         &self,
-        criteria: &Criteria,
-    ) -> Result<Response<Items<FlightInfo>>, Status> {
-        let filter = decode_filter(&criteria.expression).map_err(|error| from_request(&error))?;
-        let level = given::<Level>(&filter.collection)?;
-        let tile = given::<MgrsTile>(&filter.tile)?;
+        level: Option<Level>,
+        tile: Option<MgrsTile>,
+    ) -> Result<Vec<TableInfo>, Status> {
         let index = self.engine().index();
         let tables = match (level, tile) {
             (Some(level), Some(tile)) => vec![source::table(index, level, tile).await?],
@@ -65,11 +62,33 @@ impl CubeFlight {
                 && level.is_none_or(|level| level == table.level)
                 && tile.is_none_or(|tile| tile == table.tile)
         });
-        let infos = wanted.map(|table| {
-            let query = Query::table(table.level, table.tile);
-            info(&query, &table, query.descriptor(), table.records)
-        });
-        Ok(Response::new(stream::iter(infos).boxed()))
+        Ok(wanted.collect())
+    }
+
+    /// A FlightInfo of some records of a table.
+    pub(crate) fn table_info(
+        &self,
+        caller: &Caller,
+        query: &Query,
+        table: &TableInfo,
+        descriptor: FlightDescriptor,
+        records: u64,
+    ) -> Result<FlightInfo, Status> {
+        let content = Content::Tlm(query.to_wire());
+        let (ticket, expires) = self.sealer().seal(&caller.tenant, content)?;
+        let endpoint = FlightEndpoint::new()
+            .with_ticket(Ticket::new(ticket))
+            .with_expiration_time(timestamp(expires));
+        let info = FlightInfo::new()
+            .try_with_schema(&query.schema())
+            .map_err(|error| from_batch(&error.into()))?
+            .with_descriptor(descriptor)
+            .with_endpoint(endpoint)
+            .with_total_records(i64::try_from(records).unwrap_or(i64::MAX))
+            .with_total_bytes(-1)
+            .with_ordered(true)
+            .with_app_metadata(summary(table).to_string());
+        Ok(info)
     }
 
     /// Schema and messages of a ticket's records.
@@ -103,37 +122,8 @@ impl CubeFlight {
     }
 }
 
-/// A word of the domain, unless it is empty.
-fn given<T: std::str::FromStr<Err = cubeflight_sentinel2::Error>>(
-    word: &str,
-) -> Result<Option<T>, Status> {
-    match word {
-        "" => Ok(None),
-        _ => word.parse().map(Some).map_err(|error| from_domain(&error)),
-    }
-}
-
-fn info(
-    query: &Query,
-    table: &TableInfo,
-    descriptor: FlightDescriptor,
-    records: u64,
-) -> Result<FlightInfo, Status> {
-    let endpoint = FlightEndpoint::new().with_ticket(Ticket::new(query.ticket()?));
-    let info = FlightInfo::new()
-        .try_with_schema(&query.schema())
-        .map_err(|error| from_batch(&error.into()))?
-        .with_descriptor(descriptor)
-        .with_endpoint(endpoint)
-        .with_total_records(i64::try_from(records).unwrap_or(i64::MAX))
-        .with_total_bytes(-1)
-        .with_ordered(true)
-        .with_app_metadata(summary(table).to_string());
-    Ok(info)
-}
-
 /// The table in numbers, whatever the filters.
-fn summary(table: &TableInfo) -> serde_json::Value {
+pub(crate) fn summary(table: &TableInfo) -> serde_json::Value {
     let time = table.time.map(|(first, last)| {
         let text =
             |time: chrono::DateTime<chrono::Utc>| time.to_rfc3339_opts(SecondsFormat::AutoSi, true);

@@ -9,6 +9,7 @@ pub mod archive;
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::{FlightData, FlightDescriptor, FlightInfo, Ticket};
 use cubeflight_engine::Engine;
+use cubeflight_flight::{Issuing, TicketKeys};
 use cubeflight_proto::{encode_request_json, v1};
 use cubeflight_sentinel2::CubeRequest;
 use futures::TryStreamExt;
@@ -23,7 +24,8 @@ pub type Client = FlightServiceClient<Channel>;
 pub async fn serve(engine: Engine) -> Client {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = Server::builder().add_service(cubeflight_flight::server(engine));
+    let issuing = Issuing::new(TicketKeys::random().unwrap());
+    let server = Server::builder().add_service(cubeflight_flight::server(engine, issuing));
     tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
     let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
     FlightServiceClient::new(endpoint.connect().await.unwrap())

@@ -109,6 +109,11 @@ pub struct CubeRequest {
     /// so that no window is empty. A point is a window with min = max. Excludes bounds.
     #[prost(message, repeated, tag = "18")]
     pub windows: ::prost::alloc::vec::Vec<Bounds>,
+    /// Endpoints to divide the cube among, contiguous in time and none within a calendar month, at most
+    /// 64; a cube of fewer months has fewer, and one whose tickets would be too long has more. 0: what
+    /// the server is set to. Not part of the normalised request: it changes no row.
+    #[prost(uint32, tag = "30")]
+    pub max_endpoints: u32,
 }
 /// A product that is not in the cube, and why.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -175,19 +180,132 @@ pub struct PlanSummary {
     #[prost(uint64, tag = "14")]
     pub mask_bytes: u64,
 }
-/// What DoGet redeems: the request, and the products that GetFlightInfo found for it, so that the
-/// stream holds what was promised.
+/// What travels in Flight's Ticket, packed in google.protobuf.Any. Clients do not look into it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignedTicket {
+    /// Name of the key.
+    #[prost(string, tag = "1")]
+    pub key: ::prost::alloc::string::String,
+    /// Ticket, compressed with Zstandard.
+    #[prost(bytes = "vec", tag = "2")]
+    pub ticket: ::prost::alloc::vec::Vec<u8>,
+    /// HMAC-SHA256 of the name of the key, a zero byte, and the ticket.
+    #[prost(bytes = "vec", tag = "3")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
+}
+/// What DoGet redeems, on any replica that has the key.
 #[derive(Clone, PartialEq, ::prost::Message)]
-pub struct CubeTicket {
+pub struct Ticket {
     #[prost(uint32, tag = "1")]
     pub version: u32,
-    #[prost(message, optional, tag = "2")]
+    /// Who asked for it; nobody else may redeem it.
+    #[prost(string, tag = "2")]
+    pub tenant: ::prost::alloc::string::String,
+    /// Seconds since 1970 after which it is refused.
+    #[prost(int64, tag = "3")]
+    pub expires: i64,
+    /// Tells it from all others; stays when it is renewed.
+    #[prost(bytes = "vec", tag = "4")]
+    pub id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(oneof = "ticket::Content", tags = "5, 6")]
+    pub content: ::core::option::Option<ticket::Content>,
+}
+/// Nested message and enum types in `Ticket`.
+pub mod ticket {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Content {
+        #[prost(message, tag = "5")]
+        Cube(super::CubeTicket),
+        #[prost(message, tag = "6")]
+        Tlm(super::TlmQuery),
+    }
+}
+/// Some time steps of a cube with all that was found for them, so that the stream holds what was
+/// promised and the catalogue is not asked again.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CubeTicket {
+    #[prost(message, optional, tag = "1")]
     pub request: ::core::option::Option<CubeRequest>,
-    #[prost(string, repeated, tag = "3")]
-    pub product_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// What the reads were planned with, so that they are those that were promised.
-    #[prost(message, optional, tag = "4")]
+    #[prost(message, optional, tag = "2")]
     pub cost: ::core::option::Option<ReadCost>,
+    /// Position of the first step in the cube, and steps of the cube.
+    #[prost(uint32, tag = "3")]
+    pub first_step: u32,
+    #[prost(uint32, tag = "4")]
+    pub total_steps: u32,
+    /// Row-blocks of a step.
+    #[prost(uint32, tag = "5")]
+    pub row_blocks: u32,
+    #[prost(message, repeated, tag = "6")]
+    pub steps: ::prost::alloc::vec::Vec<TicketStep>,
+}
+/// The products of a time step.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TicketStep {
+    /// Microseconds since 1970.
+    #[prost(int64, tag = "1")]
+    pub time: i64,
+    /// In order of precedence.
+    #[prost(message, repeated, tag = "2")]
+    pub parts: ::prost::alloc::vec::Vec<TicketPart>,
+}
+/// A product and what may stand in for it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TicketPart {
+    #[prost(message, optional, tag = "1")]
+    pub product: ::core::option::Option<TicketProduct>,
+    #[prost(message, repeated, tag = "2")]
+    pub alternatives: ::prost::alloc::vec::Vec<TicketProduct>,
+}
+/// A product as the catalogue had it: its wanted files, and what rows say of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TicketProduct {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "2")]
+    pub files: ::prost::alloc::vec::Vec<TicketFile>,
+    /// Percent.
+    #[prost(double, optional, tag = "3")]
+    pub cloud_cover: ::core::option::Option<f64>,
+    #[prost(double, optional, tag = "4")]
+    pub snow_cover: ::core::option::Option<f64>,
+    #[prost(double, optional, tag = "5")]
+    pub no_data: ::core::option::Option<f64>,
+    /// Degrees.
+    #[prost(double, optional, tag = "6")]
+    pub sun_azimuth: ::core::option::Option<f64>,
+    #[prost(double, optional, tag = "7")]
+    pub sun_elevation: ::core::option::Option<f64>,
+    #[prost(double, optional, tag = "8")]
+    pub view_azimuth: ::core::option::Option<f64>,
+    #[prost(double, optional, tag = "9")]
+    pub view_incidence: ::core::option::Option<f64>,
+    /// Microseconds since 1970.
+    #[prost(int64, optional, tag = "10")]
+    pub sensing_time: ::core::option::Option<i64>,
+    /// What raw numbers need added, by spectral band.
+    #[prost(map = "string, sint32", tag = "11")]
+    pub radiometric_offset: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        i32,
+    >,
+    #[prost(double, optional, tag = "12")]
+    pub quantification: ::core::option::Option<f64>,
+}
+/// A file of a product.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TicketFile {
+    /// For example "B08_10m".
+    #[prost(string, tag = "1")]
+    pub asset: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub href: ::prost::alloc::string::String,
+    /// Bytes.
+    #[prost(uint64, optional, tag = "3")]
+    pub size: ::core::option::Option<u64>,
+    #[prost(string, optional, tag = "4")]
+    pub etag: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// What reading from the store costs. Byte ranges become one request where the gap between them
 /// costs less than another request.
@@ -200,8 +318,8 @@ pub struct ReadCost {
     #[prost(double, tag = "2")]
     pub bytes_per_second: f64,
 }
-/// Which TLM records of a table; travels inside TlmTicket, and as the path
-/// \["tlm", collection, tile, "key=value", ...\] of a PATH descriptor.
+/// Which TLM records of a table: those that it has when the ticket is redeemed. Travels inside Ticket,
+/// and as the path \["tlm", collection, tile, "key=value", ...\] of a PATH descriptor.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TlmQuery {
     /// "sentinel-2-l2a" or "sentinel-2-l1c".
@@ -223,19 +341,14 @@ pub struct TlmQuery {
     #[prost(string, tag = "6")]
     pub detail: ::prost::alloc::string::String,
 }
-/// What DoGet redeems for TLM records: those that the table has when it is redeemed.
+/// Expression of ListFlights' Criteria, as proto3 JSON. Empty fields, or no expression: everything.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct TlmTicket {
-    #[prost(uint32, tag = "1")]
-    pub version: u32,
-    #[prost(message, optional, tag = "2")]
-    pub query: ::core::option::Option<TlmQuery>,
-}
-/// Expression of ListFlights' Criteria, as proto3 JSON. Empty fields, or no expression: all tables.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct TableFilter {
+pub struct FlightFilter {
     #[prost(string, tag = "1")]
     pub collection: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub tile: ::prost::alloc::string::String,
+    /// "cube" or "tlm".
+    #[prost(string, tag = "3")]
+    pub kind: ::prost::alloc::string::String,
 }

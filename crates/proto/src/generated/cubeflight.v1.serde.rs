@@ -343,6 +343,9 @@ impl serde::Serialize for CubeRequest {
         if !self.windows.is_empty() {
             len += 1;
         }
+        if self.max_endpoints != 0 {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("cubeflight.v1.CubeRequest", len)?;
         if !self.collection.is_empty() {
             struct_ser.serialize_field("collection", &self.collection)?;
@@ -398,6 +401,9 @@ impl serde::Serialize for CubeRequest {
         if !self.windows.is_empty() {
             struct_ser.serialize_field("windows", &self.windows)?;
         }
+        if self.max_endpoints != 0 {
+            struct_ser.serialize_field("maxEndpoints", &self.max_endpoints)?;
+        }
         struct_ser.end()
     }
 }
@@ -432,6 +438,8 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
             "filters",
             "reduce",
             "windows",
+            "max_endpoints",
+            "maxEndpoints",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -454,6 +462,7 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
             Filters,
             Reduce,
             Windows,
+            MaxEndpoints,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -493,6 +502,7 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
                             "filters" => Ok(GeneratedField::Filters),
                             "reduce" => Ok(GeneratedField::Reduce),
                             "windows" => Ok(GeneratedField::Windows),
+                            "maxEndpoints" | "max_endpoints" => Ok(GeneratedField::MaxEndpoints),
                             _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
                         }
                     }
@@ -530,6 +540,7 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
                 let mut filters__ = None;
                 let mut reduce__ = None;
                 let mut windows__ = None;
+                let mut max_endpoints__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::Collection => {
@@ -648,6 +659,14 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
                             }
                             windows__ = Some(map_.next_value()?);
                         }
+                        GeneratedField::MaxEndpoints => {
+                            if max_endpoints__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("maxEndpoints"));
+                            }
+                            max_endpoints__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
                     }
                 }
                 Ok(CubeRequest {
@@ -669,6 +688,7 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
                     filters: filters__.unwrap_or_default(),
                     reduce: reduce__.unwrap_or_default(),
                     windows: windows__.unwrap_or_default(),
+                    max_endpoints: max_endpoints__.unwrap_or_default(),
                 })
             }
         }
@@ -683,30 +703,42 @@ impl serde::Serialize for CubeTicket {
     {
         use serde::ser::SerializeStruct;
         let mut len = 0;
-        if self.version != 0 {
-            len += 1;
-        }
         if self.request.is_some() {
-            len += 1;
-        }
-        if !self.product_ids.is_empty() {
             len += 1;
         }
         if self.cost.is_some() {
             len += 1;
         }
-        let mut struct_ser = serializer.serialize_struct("cubeflight.v1.CubeTicket", len)?;
-        if self.version != 0 {
-            struct_ser.serialize_field("version", &self.version)?;
+        if self.first_step != 0 {
+            len += 1;
         }
+        if self.total_steps != 0 {
+            len += 1;
+        }
+        if self.row_blocks != 0 {
+            len += 1;
+        }
+        if !self.steps.is_empty() {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("cubeflight.v1.CubeTicket", len)?;
         if let Some(v) = self.request.as_ref() {
             struct_ser.serialize_field("request", v)?;
         }
-        if !self.product_ids.is_empty() {
-            struct_ser.serialize_field("productIds", &self.product_ids)?;
-        }
         if let Some(v) = self.cost.as_ref() {
             struct_ser.serialize_field("cost", v)?;
+        }
+        if self.first_step != 0 {
+            struct_ser.serialize_field("firstStep", &self.first_step)?;
+        }
+        if self.total_steps != 0 {
+            struct_ser.serialize_field("totalSteps", &self.total_steps)?;
+        }
+        if self.row_blocks != 0 {
+            struct_ser.serialize_field("rowBlocks", &self.row_blocks)?;
+        }
+        if !self.steps.is_empty() {
+            struct_ser.serialize_field("steps", &self.steps)?;
         }
         struct_ser.end()
     }
@@ -718,19 +750,25 @@ impl<'de> serde::Deserialize<'de> for CubeTicket {
         D: serde::Deserializer<'de>,
     {
         const FIELDS: &[&str] = &[
-            "version",
             "request",
-            "product_ids",
-            "productIds",
             "cost",
+            "first_step",
+            "firstStep",
+            "total_steps",
+            "totalSteps",
+            "row_blocks",
+            "rowBlocks",
+            "steps",
         ];
 
         #[allow(clippy::enum_variant_names)]
         enum GeneratedField {
-            Version,
             Request,
-            ProductIds,
             Cost,
+            FirstStep,
+            TotalSteps,
+            RowBlocks,
+            Steps,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -752,10 +790,12 @@ impl<'de> serde::Deserialize<'de> for CubeTicket {
                         E: serde::de::Error,
                     {
                         match value {
-                            "version" => Ok(GeneratedField::Version),
                             "request" => Ok(GeneratedField::Request),
-                            "productIds" | "product_ids" => Ok(GeneratedField::ProductIds),
                             "cost" => Ok(GeneratedField::Cost),
+                            "firstStep" | "first_step" => Ok(GeneratedField::FirstStep),
+                            "totalSteps" | "total_steps" => Ok(GeneratedField::TotalSteps),
+                            "rowBlocks" | "row_blocks" => Ok(GeneratedField::RowBlocks),
+                            "steps" => Ok(GeneratedField::Steps),
                             _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
                         }
                     }
@@ -775,31 +815,19 @@ impl<'de> serde::Deserialize<'de> for CubeTicket {
                 where
                     V: serde::de::MapAccess<'de>,
             {
-                let mut version__ = None;
                 let mut request__ = None;
-                let mut product_ids__ = None;
                 let mut cost__ = None;
+                let mut first_step__ = None;
+                let mut total_steps__ = None;
+                let mut row_blocks__ = None;
+                let mut steps__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
-                        GeneratedField::Version => {
-                            if version__.is_some() {
-                                return Err(serde::de::Error::duplicate_field("version"));
-                            }
-                            version__ = 
-                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
-                            ;
-                        }
                         GeneratedField::Request => {
                             if request__.is_some() {
                                 return Err(serde::de::Error::duplicate_field("request"));
                             }
                             request__ = map_.next_value()?;
-                        }
-                        GeneratedField::ProductIds => {
-                            if product_ids__.is_some() {
-                                return Err(serde::de::Error::duplicate_field("productIds"));
-                            }
-                            product_ids__ = Some(map_.next_value()?);
                         }
                         GeneratedField::Cost => {
                             if cost__.is_some() {
@@ -807,13 +835,45 @@ impl<'de> serde::Deserialize<'de> for CubeTicket {
                             }
                             cost__ = map_.next_value()?;
                         }
+                        GeneratedField::FirstStep => {
+                            if first_step__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("firstStep"));
+                            }
+                            first_step__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::TotalSteps => {
+                            if total_steps__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("totalSteps"));
+                            }
+                            total_steps__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::RowBlocks => {
+                            if row_blocks__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("rowBlocks"));
+                            }
+                            row_blocks__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::Steps => {
+                            if steps__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("steps"));
+                            }
+                            steps__ = Some(map_.next_value()?);
+                        }
                     }
                 }
                 Ok(CubeTicket {
-                    version: version__.unwrap_or_default(),
                     request: request__,
-                    product_ids: product_ids__.unwrap_or_default(),
                     cost: cost__,
+                    first_step: first_step__.unwrap_or_default(),
+                    total_steps: total_steps__.unwrap_or_default(),
+                    row_blocks: row_blocks__.unwrap_or_default(),
+                    steps: steps__.unwrap_or_default(),
                 })
             }
         }
@@ -943,6 +1003,131 @@ impl<'de> serde::Deserialize<'de> for Filter {
             }
         }
         deserializer.deserialize_struct("cubeflight.v1.Filter", FIELDS, GeneratedVisitor)
+    }
+}
+impl serde::Serialize for FlightFilter {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if !self.collection.is_empty() {
+            len += 1;
+        }
+        if !self.tile.is_empty() {
+            len += 1;
+        }
+        if !self.kind.is_empty() {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("cubeflight.v1.FlightFilter", len)?;
+        if !self.collection.is_empty() {
+            struct_ser.serialize_field("collection", &self.collection)?;
+        }
+        if !self.tile.is_empty() {
+            struct_ser.serialize_field("tile", &self.tile)?;
+        }
+        if !self.kind.is_empty() {
+            struct_ser.serialize_field("kind", &self.kind)?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for FlightFilter {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "collection",
+            "tile",
+            "kind",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            Collection,
+            Tile,
+            Kind,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "collection" => Ok(GeneratedField::Collection),
+                            "tile" => Ok(GeneratedField::Tile),
+                            "kind" => Ok(GeneratedField::Kind),
+                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = FlightFilter;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct cubeflight.v1.FlightFilter")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<FlightFilter, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut collection__ = None;
+                let mut tile__ = None;
+                let mut kind__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::Collection => {
+                            if collection__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("collection"));
+                            }
+                            collection__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Tile => {
+                            if tile__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("tile"));
+                            }
+                            tile__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Kind => {
+                            if kind__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("kind"));
+                            }
+                            kind__ = Some(map_.next_value()?);
+                        }
+                    }
+                }
+                Ok(FlightFilter {
+                    collection: collection__.unwrap_or_default(),
+                    tile: tile__.unwrap_or_default(),
+                    kind: kind__.unwrap_or_default(),
+                })
+            }
+        }
+        deserializer.deserialize_struct("cubeflight.v1.FlightFilter", FIELDS, GeneratedVisitor)
     }
 }
 impl serde::Serialize for Missing {
@@ -1657,7 +1842,7 @@ impl<'de> serde::Deserialize<'de> for SclMask {
         deserializer.deserialize_struct("cubeflight.v1.SclMask", FIELDS, GeneratedVisitor)
     }
 }
-impl serde::Serialize for TableFilter {
+impl serde::Serialize for SignedTicket {
     #[allow(deprecated)]
     fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
     where
@@ -1665,37 +1850,49 @@ impl serde::Serialize for TableFilter {
     {
         use serde::ser::SerializeStruct;
         let mut len = 0;
-        if !self.collection.is_empty() {
+        if !self.key.is_empty() {
             len += 1;
         }
-        if !self.tile.is_empty() {
+        if !self.ticket.is_empty() {
             len += 1;
         }
-        let mut struct_ser = serializer.serialize_struct("cubeflight.v1.TableFilter", len)?;
-        if !self.collection.is_empty() {
-            struct_ser.serialize_field("collection", &self.collection)?;
+        if !self.signature.is_empty() {
+            len += 1;
         }
-        if !self.tile.is_empty() {
-            struct_ser.serialize_field("tile", &self.tile)?;
+        let mut struct_ser = serializer.serialize_struct("cubeflight.v1.SignedTicket", len)?;
+        if !self.key.is_empty() {
+            struct_ser.serialize_field("key", &self.key)?;
+        }
+        if !self.ticket.is_empty() {
+            #[allow(clippy::needless_borrow)]
+            #[allow(clippy::needless_borrows_for_generic_args)]
+            struct_ser.serialize_field("ticket", pbjson::private::base64::encode(&self.ticket).as_str())?;
+        }
+        if !self.signature.is_empty() {
+            #[allow(clippy::needless_borrow)]
+            #[allow(clippy::needless_borrows_for_generic_args)]
+            struct_ser.serialize_field("signature", pbjson::private::base64::encode(&self.signature).as_str())?;
         }
         struct_ser.end()
     }
 }
-impl<'de> serde::Deserialize<'de> for TableFilter {
+impl<'de> serde::Deserialize<'de> for SignedTicket {
     #[allow(deprecated)]
     fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
     where
         D: serde::Deserializer<'de>,
     {
         const FIELDS: &[&str] = &[
-            "collection",
-            "tile",
+            "key",
+            "ticket",
+            "signature",
         ];
 
         #[allow(clippy::enum_variant_names)]
         enum GeneratedField {
-            Collection,
-            Tile,
+            Key,
+            Ticket,
+            Signature,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -1717,8 +1914,9 @@ impl<'de> serde::Deserialize<'de> for TableFilter {
                         E: serde::de::Error,
                     {
                         match value {
-                            "collection" => Ok(GeneratedField::Collection),
-                            "tile" => Ok(GeneratedField::Tile),
+                            "key" => Ok(GeneratedField::Key),
+                            "ticket" => Ok(GeneratedField::Ticket),
+                            "signature" => Ok(GeneratedField::Signature),
                             _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
                         }
                     }
@@ -1728,41 +1926,916 @@ impl<'de> serde::Deserialize<'de> for TableFilter {
         }
         struct GeneratedVisitor;
         impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
-            type Value = TableFilter;
+            type Value = SignedTicket;
 
             fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str("struct cubeflight.v1.TableFilter")
+                formatter.write_str("struct cubeflight.v1.SignedTicket")
             }
 
-            fn visit_map<V>(self, mut map_: V) -> std::result::Result<TableFilter, V::Error>
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<SignedTicket, V::Error>
                 where
                     V: serde::de::MapAccess<'de>,
             {
-                let mut collection__ = None;
-                let mut tile__ = None;
+                let mut key__ = None;
+                let mut ticket__ = None;
+                let mut signature__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
-                        GeneratedField::Collection => {
-                            if collection__.is_some() {
-                                return Err(serde::de::Error::duplicate_field("collection"));
+                        GeneratedField::Key => {
+                            if key__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("key"));
                             }
-                            collection__ = Some(map_.next_value()?);
+                            key__ = Some(map_.next_value()?);
                         }
-                        GeneratedField::Tile => {
-                            if tile__.is_some() {
-                                return Err(serde::de::Error::duplicate_field("tile"));
+                        GeneratedField::Ticket => {
+                            if ticket__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("ticket"));
                             }
-                            tile__ = Some(map_.next_value()?);
+                            ticket__ = 
+                                Some(map_.next_value::<::pbjson::private::BytesDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::Signature => {
+                            if signature__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("signature"));
+                            }
+                            signature__ = 
+                                Some(map_.next_value::<::pbjson::private::BytesDeserialize<_>>()?.0)
+                            ;
                         }
                     }
                 }
-                Ok(TableFilter {
-                    collection: collection__.unwrap_or_default(),
-                    tile: tile__.unwrap_or_default(),
+                Ok(SignedTicket {
+                    key: key__.unwrap_or_default(),
+                    ticket: ticket__.unwrap_or_default(),
+                    signature: signature__.unwrap_or_default(),
                 })
             }
         }
-        deserializer.deserialize_struct("cubeflight.v1.TableFilter", FIELDS, GeneratedVisitor)
+        deserializer.deserialize_struct("cubeflight.v1.SignedTicket", FIELDS, GeneratedVisitor)
+    }
+}
+impl serde::Serialize for Ticket {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if self.version != 0 {
+            len += 1;
+        }
+        if !self.tenant.is_empty() {
+            len += 1;
+        }
+        if self.expires != 0 {
+            len += 1;
+        }
+        if !self.id.is_empty() {
+            len += 1;
+        }
+        if self.content.is_some() {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("cubeflight.v1.Ticket", len)?;
+        if self.version != 0 {
+            struct_ser.serialize_field("version", &self.version)?;
+        }
+        if !self.tenant.is_empty() {
+            struct_ser.serialize_field("tenant", &self.tenant)?;
+        }
+        if self.expires != 0 {
+            #[allow(clippy::needless_borrow)]
+            #[allow(clippy::needless_borrows_for_generic_args)]
+            struct_ser.serialize_field("expires", ToString::to_string(&self.expires).as_str())?;
+        }
+        if !self.id.is_empty() {
+            #[allow(clippy::needless_borrow)]
+            #[allow(clippy::needless_borrows_for_generic_args)]
+            struct_ser.serialize_field("id", pbjson::private::base64::encode(&self.id).as_str())?;
+        }
+        if let Some(v) = self.content.as_ref() {
+            match v {
+                ticket::Content::Cube(v) => {
+                    struct_ser.serialize_field("cube", v)?;
+                }
+                ticket::Content::Tlm(v) => {
+                    struct_ser.serialize_field("tlm", v)?;
+                }
+            }
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for Ticket {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "version",
+            "tenant",
+            "expires",
+            "id",
+            "cube",
+            "tlm",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            Version,
+            Tenant,
+            Expires,
+            Id,
+            Cube,
+            Tlm,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "version" => Ok(GeneratedField::Version),
+                            "tenant" => Ok(GeneratedField::Tenant),
+                            "expires" => Ok(GeneratedField::Expires),
+                            "id" => Ok(GeneratedField::Id),
+                            "cube" => Ok(GeneratedField::Cube),
+                            "tlm" => Ok(GeneratedField::Tlm),
+                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = Ticket;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct cubeflight.v1.Ticket")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<Ticket, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut version__ = None;
+                let mut tenant__ = None;
+                let mut expires__ = None;
+                let mut id__ = None;
+                let mut content__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::Version => {
+                            if version__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("version"));
+                            }
+                            version__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::Tenant => {
+                            if tenant__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("tenant"));
+                            }
+                            tenant__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Expires => {
+                            if expires__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("expires"));
+                            }
+                            expires__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::Id => {
+                            if id__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("id"));
+                            }
+                            id__ = 
+                                Some(map_.next_value::<::pbjson::private::BytesDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::Cube => {
+                            if content__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("cube"));
+                            }
+                            content__ = map_.next_value::<::std::option::Option<_>>()?.map(ticket::Content::Cube)
+;
+                        }
+                        GeneratedField::Tlm => {
+                            if content__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("tlm"));
+                            }
+                            content__ = map_.next_value::<::std::option::Option<_>>()?.map(ticket::Content::Tlm)
+;
+                        }
+                    }
+                }
+                Ok(Ticket {
+                    version: version__.unwrap_or_default(),
+                    tenant: tenant__.unwrap_or_default(),
+                    expires: expires__.unwrap_or_default(),
+                    id: id__.unwrap_or_default(),
+                    content: content__,
+                })
+            }
+        }
+        deserializer.deserialize_struct("cubeflight.v1.Ticket", FIELDS, GeneratedVisitor)
+    }
+}
+impl serde::Serialize for TicketFile {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if !self.asset.is_empty() {
+            len += 1;
+        }
+        if !self.href.is_empty() {
+            len += 1;
+        }
+        if self.size.is_some() {
+            len += 1;
+        }
+        if self.etag.is_some() {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("cubeflight.v1.TicketFile", len)?;
+        if !self.asset.is_empty() {
+            struct_ser.serialize_field("asset", &self.asset)?;
+        }
+        if !self.href.is_empty() {
+            struct_ser.serialize_field("href", &self.href)?;
+        }
+        if let Some(v) = self.size.as_ref() {
+            #[allow(clippy::needless_borrow)]
+            #[allow(clippy::needless_borrows_for_generic_args)]
+            struct_ser.serialize_field("size", ToString::to_string(&v).as_str())?;
+        }
+        if let Some(v) = self.etag.as_ref() {
+            struct_ser.serialize_field("etag", v)?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for TicketFile {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "asset",
+            "href",
+            "size",
+            "etag",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            Asset,
+            Href,
+            Size,
+            Etag,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "asset" => Ok(GeneratedField::Asset),
+                            "href" => Ok(GeneratedField::Href),
+                            "size" => Ok(GeneratedField::Size),
+                            "etag" => Ok(GeneratedField::Etag),
+                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = TicketFile;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct cubeflight.v1.TicketFile")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<TicketFile, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut asset__ = None;
+                let mut href__ = None;
+                let mut size__ = None;
+                let mut etag__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::Asset => {
+                            if asset__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("asset"));
+                            }
+                            asset__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Href => {
+                            if href__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("href"));
+                            }
+                            href__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Size => {
+                            if size__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("size"));
+                            }
+                            size__ = 
+                                map_.next_value::<::std::option::Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|x| x.0)
+                            ;
+                        }
+                        GeneratedField::Etag => {
+                            if etag__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("etag"));
+                            }
+                            etag__ = map_.next_value()?;
+                        }
+                    }
+                }
+                Ok(TicketFile {
+                    asset: asset__.unwrap_or_default(),
+                    href: href__.unwrap_or_default(),
+                    size: size__,
+                    etag: etag__,
+                })
+            }
+        }
+        deserializer.deserialize_struct("cubeflight.v1.TicketFile", FIELDS, GeneratedVisitor)
+    }
+}
+impl serde::Serialize for TicketPart {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if self.product.is_some() {
+            len += 1;
+        }
+        if !self.alternatives.is_empty() {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("cubeflight.v1.TicketPart", len)?;
+        if let Some(v) = self.product.as_ref() {
+            struct_ser.serialize_field("product", v)?;
+        }
+        if !self.alternatives.is_empty() {
+            struct_ser.serialize_field("alternatives", &self.alternatives)?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for TicketPart {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "product",
+            "alternatives",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            Product,
+            Alternatives,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "product" => Ok(GeneratedField::Product),
+                            "alternatives" => Ok(GeneratedField::Alternatives),
+                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = TicketPart;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct cubeflight.v1.TicketPart")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<TicketPart, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut product__ = None;
+                let mut alternatives__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::Product => {
+                            if product__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("product"));
+                            }
+                            product__ = map_.next_value()?;
+                        }
+                        GeneratedField::Alternatives => {
+                            if alternatives__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("alternatives"));
+                            }
+                            alternatives__ = Some(map_.next_value()?);
+                        }
+                    }
+                }
+                Ok(TicketPart {
+                    product: product__,
+                    alternatives: alternatives__.unwrap_or_default(),
+                })
+            }
+        }
+        deserializer.deserialize_struct("cubeflight.v1.TicketPart", FIELDS, GeneratedVisitor)
+    }
+}
+impl serde::Serialize for TicketProduct {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if !self.id.is_empty() {
+            len += 1;
+        }
+        if !self.files.is_empty() {
+            len += 1;
+        }
+        if self.cloud_cover.is_some() {
+            len += 1;
+        }
+        if self.snow_cover.is_some() {
+            len += 1;
+        }
+        if self.no_data.is_some() {
+            len += 1;
+        }
+        if self.sun_azimuth.is_some() {
+            len += 1;
+        }
+        if self.sun_elevation.is_some() {
+            len += 1;
+        }
+        if self.view_azimuth.is_some() {
+            len += 1;
+        }
+        if self.view_incidence.is_some() {
+            len += 1;
+        }
+        if self.sensing_time.is_some() {
+            len += 1;
+        }
+        if !self.radiometric_offset.is_empty() {
+            len += 1;
+        }
+        if self.quantification.is_some() {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("cubeflight.v1.TicketProduct", len)?;
+        if !self.id.is_empty() {
+            struct_ser.serialize_field("id", &self.id)?;
+        }
+        if !self.files.is_empty() {
+            struct_ser.serialize_field("files", &self.files)?;
+        }
+        if let Some(v) = self.cloud_cover.as_ref() {
+            struct_ser.serialize_field("cloudCover", v)?;
+        }
+        if let Some(v) = self.snow_cover.as_ref() {
+            struct_ser.serialize_field("snowCover", v)?;
+        }
+        if let Some(v) = self.no_data.as_ref() {
+            struct_ser.serialize_field("noData", v)?;
+        }
+        if let Some(v) = self.sun_azimuth.as_ref() {
+            struct_ser.serialize_field("sunAzimuth", v)?;
+        }
+        if let Some(v) = self.sun_elevation.as_ref() {
+            struct_ser.serialize_field("sunElevation", v)?;
+        }
+        if let Some(v) = self.view_azimuth.as_ref() {
+            struct_ser.serialize_field("viewAzimuth", v)?;
+        }
+        if let Some(v) = self.view_incidence.as_ref() {
+            struct_ser.serialize_field("viewIncidence", v)?;
+        }
+        if let Some(v) = self.sensing_time.as_ref() {
+            #[allow(clippy::needless_borrow)]
+            #[allow(clippy::needless_borrows_for_generic_args)]
+            struct_ser.serialize_field("sensingTime", ToString::to_string(&v).as_str())?;
+        }
+        if !self.radiometric_offset.is_empty() {
+            struct_ser.serialize_field("radiometricOffset", &self.radiometric_offset)?;
+        }
+        if let Some(v) = self.quantification.as_ref() {
+            struct_ser.serialize_field("quantification", v)?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for TicketProduct {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "id",
+            "files",
+            "cloud_cover",
+            "cloudCover",
+            "snow_cover",
+            "snowCover",
+            "no_data",
+            "noData",
+            "sun_azimuth",
+            "sunAzimuth",
+            "sun_elevation",
+            "sunElevation",
+            "view_azimuth",
+            "viewAzimuth",
+            "view_incidence",
+            "viewIncidence",
+            "sensing_time",
+            "sensingTime",
+            "radiometric_offset",
+            "radiometricOffset",
+            "quantification",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            Id,
+            Files,
+            CloudCover,
+            SnowCover,
+            NoData,
+            SunAzimuth,
+            SunElevation,
+            ViewAzimuth,
+            ViewIncidence,
+            SensingTime,
+            RadiometricOffset,
+            Quantification,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "id" => Ok(GeneratedField::Id),
+                            "files" => Ok(GeneratedField::Files),
+                            "cloudCover" | "cloud_cover" => Ok(GeneratedField::CloudCover),
+                            "snowCover" | "snow_cover" => Ok(GeneratedField::SnowCover),
+                            "noData" | "no_data" => Ok(GeneratedField::NoData),
+                            "sunAzimuth" | "sun_azimuth" => Ok(GeneratedField::SunAzimuth),
+                            "sunElevation" | "sun_elevation" => Ok(GeneratedField::SunElevation),
+                            "viewAzimuth" | "view_azimuth" => Ok(GeneratedField::ViewAzimuth),
+                            "viewIncidence" | "view_incidence" => Ok(GeneratedField::ViewIncidence),
+                            "sensingTime" | "sensing_time" => Ok(GeneratedField::SensingTime),
+                            "radiometricOffset" | "radiometric_offset" => Ok(GeneratedField::RadiometricOffset),
+                            "quantification" => Ok(GeneratedField::Quantification),
+                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = TicketProduct;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct cubeflight.v1.TicketProduct")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<TicketProduct, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut id__ = None;
+                let mut files__ = None;
+                let mut cloud_cover__ = None;
+                let mut snow_cover__ = None;
+                let mut no_data__ = None;
+                let mut sun_azimuth__ = None;
+                let mut sun_elevation__ = None;
+                let mut view_azimuth__ = None;
+                let mut view_incidence__ = None;
+                let mut sensing_time__ = None;
+                let mut radiometric_offset__ = None;
+                let mut quantification__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::Id => {
+                            if id__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("id"));
+                            }
+                            id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Files => {
+                            if files__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("files"));
+                            }
+                            files__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::CloudCover => {
+                            if cloud_cover__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("cloudCover"));
+                            }
+                            cloud_cover__ = 
+                                map_.next_value::<::std::option::Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|x| x.0)
+                            ;
+                        }
+                        GeneratedField::SnowCover => {
+                            if snow_cover__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("snowCover"));
+                            }
+                            snow_cover__ = 
+                                map_.next_value::<::std::option::Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|x| x.0)
+                            ;
+                        }
+                        GeneratedField::NoData => {
+                            if no_data__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("noData"));
+                            }
+                            no_data__ = 
+                                map_.next_value::<::std::option::Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|x| x.0)
+                            ;
+                        }
+                        GeneratedField::SunAzimuth => {
+                            if sun_azimuth__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("sunAzimuth"));
+                            }
+                            sun_azimuth__ = 
+                                map_.next_value::<::std::option::Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|x| x.0)
+                            ;
+                        }
+                        GeneratedField::SunElevation => {
+                            if sun_elevation__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("sunElevation"));
+                            }
+                            sun_elevation__ = 
+                                map_.next_value::<::std::option::Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|x| x.0)
+                            ;
+                        }
+                        GeneratedField::ViewAzimuth => {
+                            if view_azimuth__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("viewAzimuth"));
+                            }
+                            view_azimuth__ = 
+                                map_.next_value::<::std::option::Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|x| x.0)
+                            ;
+                        }
+                        GeneratedField::ViewIncidence => {
+                            if view_incidence__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("viewIncidence"));
+                            }
+                            view_incidence__ = 
+                                map_.next_value::<::std::option::Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|x| x.0)
+                            ;
+                        }
+                        GeneratedField::SensingTime => {
+                            if sensing_time__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("sensingTime"));
+                            }
+                            sensing_time__ = 
+                                map_.next_value::<::std::option::Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|x| x.0)
+                            ;
+                        }
+                        GeneratedField::RadiometricOffset => {
+                            if radiometric_offset__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("radiometricOffset"));
+                            }
+                            radiometric_offset__ = Some(
+                                map_.next_value::<std::collections::HashMap<_, ::pbjson::private::NumberDeserialize<i32>>>()?
+                                    .into_iter().map(|(k,v)| (k, v.0)).collect()
+                            );
+                        }
+                        GeneratedField::Quantification => {
+                            if quantification__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("quantification"));
+                            }
+                            quantification__ = 
+                                map_.next_value::<::std::option::Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|x| x.0)
+                            ;
+                        }
+                    }
+                }
+                Ok(TicketProduct {
+                    id: id__.unwrap_or_default(),
+                    files: files__.unwrap_or_default(),
+                    cloud_cover: cloud_cover__,
+                    snow_cover: snow_cover__,
+                    no_data: no_data__,
+                    sun_azimuth: sun_azimuth__,
+                    sun_elevation: sun_elevation__,
+                    view_azimuth: view_azimuth__,
+                    view_incidence: view_incidence__,
+                    sensing_time: sensing_time__,
+                    radiometric_offset: radiometric_offset__.unwrap_or_default(),
+                    quantification: quantification__,
+                })
+            }
+        }
+        deserializer.deserialize_struct("cubeflight.v1.TicketProduct", FIELDS, GeneratedVisitor)
+    }
+}
+impl serde::Serialize for TicketStep {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if self.time != 0 {
+            len += 1;
+        }
+        if !self.parts.is_empty() {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("cubeflight.v1.TicketStep", len)?;
+        if self.time != 0 {
+            #[allow(clippy::needless_borrow)]
+            #[allow(clippy::needless_borrows_for_generic_args)]
+            struct_ser.serialize_field("time", ToString::to_string(&self.time).as_str())?;
+        }
+        if !self.parts.is_empty() {
+            struct_ser.serialize_field("parts", &self.parts)?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for TicketStep {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "time",
+            "parts",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            Time,
+            Parts,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "time" => Ok(GeneratedField::Time),
+                            "parts" => Ok(GeneratedField::Parts),
+                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = TicketStep;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct cubeflight.v1.TicketStep")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<TicketStep, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut time__ = None;
+                let mut parts__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::Time => {
+                            if time__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("time"));
+                            }
+                            time__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::Parts => {
+                            if parts__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("parts"));
+                            }
+                            parts__ = Some(map_.next_value()?);
+                        }
+                    }
+                }
+                Ok(TicketStep {
+                    time: time__.unwrap_or_default(),
+                    parts: parts__.unwrap_or_default(),
+                })
+            }
+        }
+        deserializer.deserialize_struct("cubeflight.v1.TicketStep", FIELDS, GeneratedVisitor)
     }
 }
 impl serde::Serialize for TlmQuery {
@@ -1940,115 +3013,5 @@ impl<'de> serde::Deserialize<'de> for TlmQuery {
             }
         }
         deserializer.deserialize_struct("cubeflight.v1.TlmQuery", FIELDS, GeneratedVisitor)
-    }
-}
-impl serde::Serialize for TlmTicket {
-    #[allow(deprecated)]
-    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
-    where
-        S: serde::Serializer,
-    {
-        use serde::ser::SerializeStruct;
-        let mut len = 0;
-        if self.version != 0 {
-            len += 1;
-        }
-        if self.query.is_some() {
-            len += 1;
-        }
-        let mut struct_ser = serializer.serialize_struct("cubeflight.v1.TlmTicket", len)?;
-        if self.version != 0 {
-            struct_ser.serialize_field("version", &self.version)?;
-        }
-        if let Some(v) = self.query.as_ref() {
-            struct_ser.serialize_field("query", v)?;
-        }
-        struct_ser.end()
-    }
-}
-impl<'de> serde::Deserialize<'de> for TlmTicket {
-    #[allow(deprecated)]
-    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
-    where
-        D: serde::Deserializer<'de>,
-    {
-        const FIELDS: &[&str] = &[
-            "version",
-            "query",
-        ];
-
-        #[allow(clippy::enum_variant_names)]
-        enum GeneratedField {
-            Version,
-            Query,
-        }
-        impl<'de> serde::Deserialize<'de> for GeneratedField {
-            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
-            where
-                D: serde::Deserializer<'de>,
-            {
-                struct GeneratedVisitor;
-
-                impl serde::de::Visitor<'_> for GeneratedVisitor {
-                    type Value = GeneratedField;
-
-                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                        write!(formatter, "expected one of: {:?}", &FIELDS)
-                    }
-
-                    #[allow(unused_variables)]
-                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
-                    where
-                        E: serde::de::Error,
-                    {
-                        match value {
-                            "version" => Ok(GeneratedField::Version),
-                            "query" => Ok(GeneratedField::Query),
-                            _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
-                        }
-                    }
-                }
-                deserializer.deserialize_identifier(GeneratedVisitor)
-            }
-        }
-        struct GeneratedVisitor;
-        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
-            type Value = TlmTicket;
-
-            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str("struct cubeflight.v1.TlmTicket")
-            }
-
-            fn visit_map<V>(self, mut map_: V) -> std::result::Result<TlmTicket, V::Error>
-                where
-                    V: serde::de::MapAccess<'de>,
-            {
-                let mut version__ = None;
-                let mut query__ = None;
-                while let Some(k) = map_.next_key()? {
-                    match k {
-                        GeneratedField::Version => {
-                            if version__.is_some() {
-                                return Err(serde::de::Error::duplicate_field("version"));
-                            }
-                            version__ = 
-                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
-                            ;
-                        }
-                        GeneratedField::Query => {
-                            if query__.is_some() {
-                                return Err(serde::de::Error::duplicate_field("query"));
-                            }
-                            query__ = map_.next_value()?;
-                        }
-                    }
-                }
-                Ok(TlmTicket {
-                    version: version__.unwrap_or_default(),
-                    query: query__,
-                })
-            }
-        }
-        deserializer.deserialize_struct("cubeflight.v1.TlmTicket", FIELDS, GeneratedVisitor)
     }
 }

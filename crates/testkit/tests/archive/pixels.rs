@@ -61,7 +61,7 @@ async fn the_engine_reads_the_landscape() {
         on_error: OnError::Fail,
         max_message_bytes: DEFAULT_MESSAGE_BYTES,
     };
-    let plan = engine.resolve(&request, None).await.unwrap().plan;
+    let plan = engine.resolve(&request).await.unwrap().plan;
     assert_eq!((plan.steps.len(), plan.layout.blocks), (3, 1));
     let mut blocks = engine.run(plan, request.on_error);
     for product in made.archive.products() {
