@@ -80,7 +80,7 @@ def act(flight: fl.FlightClient, name: str, body: bytes) -> bytes:
 
 def test_actions_are_those_that_are_listed(flight: fl.FlightClient):
     names = [action.type for action in flight.list_actions()]
-    assert names == ["CancelFlightInfo", "RenewFlightEndpoint", "explain"]
+    assert names == ["RenewFlightEndpoint", "explain"]
     assert code_of(lambda: list(flight.do_action(fl.Action("usage", b"")))) == "CF-FLT-001"
 
 
@@ -105,14 +105,6 @@ def test_an_endpoint_can_be_renewed(flight: fl.FlightClient):
     assert seconds >= endpoint.expiration_time.as_py().timestamp()
     first = flight.do_get(endpoint.ticket).read_all()
     assert flight.do_get(fl.Ticket(ticket)).read_all() == first
-
-
-def test_cancelling_what_does_not_run_is_said(flight: fl.FlightClient):
-    info = flight.get_flight_info(command())
-    body = field(1, info.serialize())
-    not_cancellable = 3
-    assert fields(act(flight, "CancelFlightInfo", body)) == {1: not_cancellable}
-    assert code_of(act, flight, "CancelFlightInfo", b"") == "CF-FLT-019"
 
 
 def test_a_handshake_gives_the_token_back(flight: fl.FlightClient):
@@ -192,7 +184,9 @@ def replicas(
     with ExitStack() as running:
         yield [
             running.enter_context(
-                serving_urls(store.as_uri(), indexed[0].as_uri(), folder / f"{n}.log", options=flags)
+                serving_urls(
+                    store.as_uri(), indexed[0].as_uri(), folder / f"{n}.log", options=flags
+                )
             )
             for n in range(3)
         ]
@@ -213,7 +207,7 @@ def test_a_ticket_of_one_replica_is_redeemed_at_another(replicas: list[str]):
         places = [[place.uri for place in info.endpoints[0].locations] for info in infos]
         assert places[0] == places[1] == places[2]
         assert sorted(places[0]) == [f"grpc+tcp://replica-{n}:50051".encode() for n in range(3)]
-        # and the endpoint of another can be renewed and cancelled there
+        # and the endpoint of another can be renewed there
         body = field(1, field(1, field(1, infos[0].endpoints[0].ticket.ticket)))
         renewed = fields(act(clients[1], "RenewFlightEndpoint", body))
         again = clients[2].do_get(fl.Ticket(fields(renewed[1])[1])).read_all()

@@ -37,7 +37,7 @@ func TestTables(t *testing.T) {
 	place := newPlace(t)
 	client := connect(t, place.serve(t))
 	ctx := context.Background()
-	stream, err := client.ListFlights(ctx, &flight.Criteria{})
+	stream, err := client.ListFlights(ctx, &flight.Criteria{Expression: []byte(`{"kind": "tlm"}`)})
 	check(t, err)
 	info, err := stream.Recv()
 	check(t, err)

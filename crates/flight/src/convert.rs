@@ -39,17 +39,7 @@ pub(crate) fn wanted(descriptor: &FlightDescriptor) -> Result<Wanted, Status> {
 
 fn cube(wire: &v1::CubeRequest) -> Result<Wanted, Status> {
     let request = Box::new(domain(wire)?);
-    let endpoints = match wire.max_endpoints {
-        0 => None,
-        1..=MAX_ENDPOINTS => usize::try_from(wire.max_endpoints).ok(),
-        _ => {
-            return Err(from_request(&Error::OutOfRange {
-                field: "maxEndpoints",
-                value: wire.max_endpoints.to_string(),
-                expected: "at most 64",
-            }));
-        }
-    };
+    let endpoints = usize::try_from(wire.max_endpoints).ok().filter(|most| *most > 0);
     Ok(Wanted::Cube { request, endpoints })
 }
 
@@ -84,5 +74,12 @@ fn of_path(path: &[String]) -> Result<v1::CubeRequest, Status> {
 }
 
 pub(crate) fn domain(wire: &v1::CubeRequest) -> Result<CubeRequest, Status> {
+    if wire.max_endpoints > MAX_ENDPOINTS {
+        return Err(from_request(&Error::OutOfRange {
+            field: "maxEndpoints",
+            value: wire.max_endpoints.to_string(),
+            expected: "at most 64",
+        }));
+    }
     CubeRequest::try_from(wire).map_err(|error| from_request(&error))
 }

@@ -1,6 +1,6 @@
 //! The Arrow Flight service: GetFlightInfo plans and gives signed tickets, DoGet streams what a ticket
 //! is for, on any replica that has the key; GetSchema describes, ListFlights lists what the index
-//! knows, PollFlightInfo completes the index first, DoAction cancels, renews and explains. DoPut and
+//! knows, PollFlightInfo completes the index first, DoAction renews and explains. DoPut and
 //! DoExchange answer UNIMPLEMENTED.
 
 #![forbid(unsafe_code)]

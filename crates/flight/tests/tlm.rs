@@ -124,15 +124,19 @@ async fn tables_of_real_files() {
     place.build().await;
     let mut client = serve(place.engine(EngineConfig::default())).await;
 
-    let all = list(&mut client, "").await;
+    let everything = list(&mut client, "").await;
+    assert_eq!(everything.len(), 4);
+    let cubes = list(&mut client, r#"{"kind": "cube"}"#).await;
+    assert!(cubes.iter().all(|info| info.endpoint.is_empty() && everything.contains(info)));
+    let all = list(&mut client, r#"{"kind": "tlm"}"#).await;
     let mut tables: Vec<_> =
         all.iter().map(|info| info.flight_descriptor.clone().unwrap().path).collect();
     tables.sort();
     assert_eq!(tables, [vec!["tlm", "sentinel-2-l1c", "18LTM"], TABLE.to_vec()]);
     for (filter, known) in [
-        (r#"{"collection": "sentinel-2-l1c"}"#, L1C),
-        (r#"{"tile": "T29UNU"}"#, L2A),
-        (r#"{"collection": "sentinel-2-l2a", "tile": "29UNU"}"#, L2A),
+        (r#"{"collection": "sentinel-2-l1c", "kind": "tlm"}"#, L1C),
+        (r#"{"tile": "T29UNU", "kind": "tlm"}"#, L2A),
+        (r#"{"collection": "sentinel-2-l2a", "tile": "29UNU", "kind": "tlm"}"#, L2A),
     ] {
         let infos = list(&mut client, filter).await;
         let [info] = infos.as_slice() else { panic!("{filter}: {infos:?}") };
