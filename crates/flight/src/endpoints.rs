@@ -128,9 +128,9 @@ fn slices(steps: &[(DateTime<Utc>, u64)], most: usize) -> Vec<Range<usize>> {
             false => low = middle + 1,
         }
     }
-    match months.is_empty() {
-        true => vec![0..0],
-        false => merged(&months, high),
+    match merged(&months, high) {
+        parts if parts.is_empty() => vec![Range::default()],
+        parts => parts,
     }
 }
 
@@ -166,10 +166,10 @@ mod tests {
     #[test]
     fn months_are_merged_until_they_are_few_enough() {
         let year: Vec<_> = (0..365).step_by(5).map(|day| (at(day), 10)).collect();
-        assert_eq!(slices(&year, 1), [0..73]);
+        assert_eq!(slices(&year, 1), std::slice::from_ref(&(0..73)));
         assert_eq!(slices(&year, 64).len(), 12);
         assert_eq!(slices(&year, 4), [0..18, 18..37, 37..55, 55..73]);
-        assert_eq!(slices(&[], 3), [0..0]);
+        assert_eq!(slices(&[], 3), std::slice::from_ref(&(0..0)));
         // an expensive month stands alone
         let heavy: Vec<_> =
             [(5, 10), (40, 1_000), (70, 10), (100, 10)].map(|(d, c)| (at(d), c)).into();
