@@ -7,6 +7,7 @@ mod convert;
 mod do_get;
 mod get_flight_info;
 mod get_schema;
+mod life;
 mod service;
 mod status;
 mod summary;
@@ -15,6 +16,7 @@ mod trailers;
 
 pub use cubeflight_proto::errors::{Class, Place};
 pub use do_get::row_of;
+pub use life::{Calls, Options, REQUEST_ID, Reason, RequestId, Server, StreamStats, Streams};
 pub use service::{CubeFlight, server};
 pub use status::{CODES, error_class, error_text};
 pub use summary::wire_summary;

@@ -1,5 +1,8 @@
 //! The service: which RPC goes where.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
 use arrow_flight::{
     Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo,
@@ -9,26 +12,37 @@ use cubeflight_engine::Engine;
 use futures::stream::{self, BoxStream};
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::life::{Call, Calls, Options, Server};
 use crate::status::{UNIMPLEMENTED, plain};
 use crate::trailers::WithTrailers;
 
-/// The service over an engine, as a server takes it: streams end with trailers.
+/// The service over an engine, as a server takes it; see [`Server`] for one that can be drained.
 #[must_use]
-pub fn server(engine: Engine) -> WithTrailers<FlightServiceServer<CubeFlight>> {
-    WithTrailers::new(FlightServiceServer::new(CubeFlight::new(engine)))
+pub fn server(engine: Engine) -> Calls<WithTrailers<FlightServiceServer<CubeFlight>>> {
+    Server::new(engine, Options::default()).service()
 }
 
 /// Cubes over Arrow Flight.
 #[derive(Debug, Clone)]
 pub struct CubeFlight {
     engine: Engine,
+    /// Silence after which a stream gives an empty batch.
+    keep_alive: Option<Duration>,
 }
 
 impl CubeFlight {
-    /// A service over an engine.
+    /// A service over an engine, whose streams are silent as long as there is nothing to send.
     #[must_use]
     pub fn new(engine: Engine) -> Self {
-        Self { engine }
+        Self { engine, keep_alive: None }
+    }
+
+    pub(crate) fn with_keep_alive(self, keep_alive: Option<Duration>) -> Self {
+        Self { keep_alive, ..self }
+    }
+
+    pub(crate) fn keep_alive(&self) -> Option<Duration> {
+        self.keep_alive
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -58,6 +72,10 @@ impl FlightService for CubeFlight {
     }
 
     async fn do_get(&self, request: Request<Ticket>) -> Answer<Self::DoGetStream> {
+        let call = request.extensions().get::<Arc<Call>>();
+        if let Some(call) = call {
+            call.name(&request.get_ref().ticket);
+        }
         self.get(request.into_inner()).await
     }
 

@@ -12,6 +12,7 @@ use cubeflight_sentinel2::StoreLayout;
 use cubeflight_storage::{Options, Root, StoreProfile};
 
 use super::cache::CacheArgs;
+use super::life::LifeArgs;
 use super::values::read_cost;
 
 /// Where products and their index are.
@@ -203,4 +204,7 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     pub(crate) cache: CacheArgs,
+
+    #[command(flatten)]
+    pub(crate) life: LifeArgs,
 }

@@ -18,7 +18,7 @@ use cubeflight_testkit::archive::{Config as ArchiveConfig, Report};
 use cubeflight_testkit::s3;
 use cubeflight_testkit::stac::StacServer;
 
-use crate::cli::DemoArgs;
+use crate::cli::{DemoArgs, LifeArgs};
 use crate::commands::pull::cube::Cube;
 use crate::commands::serve::Running;
 use crate::commands::{self, print, pull};
@@ -58,7 +58,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
     let catalog = StacApi::new(&items.url(), None, &options, StacApiOptions::default())?;
     let catalog = Arc::new(catalog);
     let engine = Engine::new(archive, index, catalog, EngineConfig::default())?;
-    let server = Running::start(engine, args.listen).await?;
+    let server = Running::start(engine, args.listen, &LifeArgs::default()).await?;
     line("server", &server.url())?;
 
     store.take_requests();
