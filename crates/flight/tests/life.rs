@@ -13,7 +13,7 @@ use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::{FlightData, FlightDescriptor, Ticket};
 use cubeflight_catalog::{ArchiveListing, Catalog, Found, Query};
 use cubeflight_engine::{Engine, EngineConfig};
-use cubeflight_flight::{Options, Server, StreamStats, Streams};
+use cubeflight_flight::{Options, Server, Streams};
 use cubeflight_sentinel2::{CubeRequest, Resolution, Window};
 use futures::{StreamExt, TryStreamExt};
 use tokio::net::TcpListener;
@@ -160,7 +160,7 @@ async fn deadlines_end_streams_and_what_is_behind_them() {
     check(&status, Code::DeadlineExceeded, "CF-FLT-010");
     assert!(status.metadata().contains_key("x-cubeflight-rows"));
     until(|| store.waiting() == 0).await;
-    until(|| server.stats() == StreamStats { deadline: 1, ..server.stats() }).await;
+    until(|| server.stats().deadline == 1).await;
 
     // the server's own limit, met by a client that does not read
     let longest = Some(Duration::from_millis(300));
