@@ -80,7 +80,7 @@ def act(flight: fl.FlightClient, name: str, body: bytes) -> bytes:
 
 def test_actions_are_those_that_are_listed(flight: fl.FlightClient):
     names = [action.type for action in flight.list_actions()]
-    assert names == ["RenewFlightEndpoint", "explain"]
+    assert names == ["CancelFlightInfo", "RenewFlightEndpoint", "explain"]
     assert code_of(lambda: list(flight.do_action(fl.Action("usage", b"")))) == "CF-FLT-001"
 
 
@@ -105,6 +105,14 @@ def test_an_endpoint_can_be_renewed(flight: fl.FlightClient):
     assert seconds >= endpoint.expiration_time.as_py().timestamp()
     first = flight.do_get(endpoint.ticket).read_all()
     assert flight.do_get(fl.Ticket(ticket)).read_all() == first
+
+
+def test_cancelling_what_does_not_run_is_said(flight: fl.FlightClient):
+    info = flight.get_flight_info(command())
+    body = field(1, info.serialize())
+    not_cancellable = 3
+    assert fields(act(flight, "CancelFlightInfo", body)) == {1: not_cancellable}
+    assert code_of(act, flight, "CancelFlightInfo", b"") == "CF-FLT-019"
 
 
 def test_a_handshake_gives_the_token_back(flight: fl.FlightClient):

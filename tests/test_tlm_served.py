@@ -197,7 +197,8 @@ class Seen(fl.ClientMiddlewareFactory):
         class Middleware(fl.ClientMiddleware):
             def received_headers(self, headers: dict[str, list[str]]) -> None:
                 for name, values in headers.items():
-                    if name.startswith("x-cubeflight-"):
+                    # the decoder's name is the only text
+                    if name.startswith("x-cubeflight-") and not name.endswith("-decoder"):
                         numbers[name.removeprefix("x-cubeflight-")] = int(values[0])
 
         return Middleware()
@@ -217,6 +218,8 @@ def test_trailers_say_what_a_stream_cost(server: str):
         assert seen.numbers["upstream-requests"] == int(plan["requests"])
         assert seen.numbers["upstream-bytes"] >= int(plan["bytes"])
         assert seen.numbers["elapsed-ms"] >= seen.numbers["plan-ms"] >= 0
+        assert seen.numbers["pixels"] > 0
+        assert {"queue-ms", "fetch-ms", "decode-ms", "encode-ms"} <= seen.numbers.keys()
 
         seen.numbers.clear()
         with pytest.raises(pa.ArrowInvalid, match="CF-REQ-001"):

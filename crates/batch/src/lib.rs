@@ -1,5 +1,5 @@
 //! The cube as Arrow: [`cube_schema`] is a pure function of the request, [`BlockRow`] is one row
-//! (a row-block of a time step), [`encode_schema`] and [`encode_row`] make Flight messages.
+//! (a row-block of a time step), [`encode_schema`], [`encode_row`] and [`encode_empty`] make Flight messages.
 //!
 //! Three things here are not what one would get by default, each for a reason that was paid for:
 //! the tensor metadata is written by hand (arrow-rs writes `dim_names: null`, which strict readers
@@ -15,6 +15,6 @@ mod row;
 mod schema;
 
 pub use error::{Error, Result};
-pub use message::{encode_row, encode_schema};
+pub use message::{encode_empty, encode_row, encode_schema};
 pub use row::{BlockRow, ColumnError, Status};
 pub use schema::{SCHEMA_VERSION, cube_schema};

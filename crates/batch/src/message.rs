@@ -1,9 +1,11 @@
 //! Flight messages.
 
+use std::sync::Arc;
+
 use arrow_array::RecordBatch;
 use arrow_flight::{FlightData, SchemaAsIpc};
 use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
-use arrow_schema::Schema;
+use arrow_schema::{Schema, SchemaRef};
 use bytes::Bytes;
 use prost::Message;
 
@@ -33,6 +35,15 @@ pub fn encode_row(batch: &RecordBatch, note: &str) -> Result<FlightData> {
     let message =
         FlightData::new().with_data_header(encoded.ipc_message).with_data_body(encoded.arrow_data);
     Ok(align_body(message, note))
+}
+
+/// A message without rows, which readers pass over: what a stream sends while it has nothing else to
+/// send. `note` as in [`encode_row`].
+///
+/// # Errors
+/// What Arrow refuses to write.
+pub fn encode_empty(schema: &SchemaRef, note: &str) -> Result<FlightData> {
+    encode_row(&RecordBatch::new_empty(Arc::clone(schema)), note)
 }
 
 /// Pads app_metadata so that the body starts on a multiple of [`ALIGNMENT`]. The body is the last

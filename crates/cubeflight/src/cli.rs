@@ -5,6 +5,7 @@ mod cache;
 mod demo;
 mod files;
 mod index;
+mod life;
 mod request;
 mod stores;
 mod tickets;
@@ -17,6 +18,7 @@ use clap::{Parser, Subcommand};
 pub(crate) use self::demo::{ArchiveArgs, DemoArgs, S3Args, StacArgs};
 pub(crate) use self::files::{InspectArgs, ReadArgs};
 pub(crate) use self::index::IndexArgs;
+pub(crate) use self::life::LifeArgs;
 pub(crate) use self::request::{PlanArgs, PullArgs, RequestArgs};
 pub(crate) use self::stores::{AccessArgs, LimitArgs, OwnerArgs, ServeArgs, StoreArgs, WebArgs};
 pub(crate) use self::tickets::own_key;
@@ -49,7 +51,8 @@ pub(crate) enum Command {
     /// Serve cubes over Arrow Flight
     ///
     /// Prints `listening on grpc://ADDRESS` on stdout when it is ready, logs to stderr (RUST_LOG
-    /// sets how much), and ends on SIGTERM or SIGINT after running streams are done, at most 30 s.
+    /// sets how much). On SIGTERM or SIGINT it takes no new calls, and ends when running streams are
+    /// done, at most --grace seconds later; a second signal ends it at once.
     Serve(ServeArgs),
     /// Scan the JP2 files of an archive and store where their tiles lie
     ///

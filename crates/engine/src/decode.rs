@@ -1,6 +1,8 @@
 //! One JP2 tile in the decoder pool.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use bytes::Bytes;
 use cubeflight_jp2::{DecodeOptions, Image, MainHeader, Rect, TileBytes, TileInput, decode_tile};
@@ -81,7 +83,20 @@ impl TileJob {
     pub(crate) async fn run(self) -> Result<(), Trouble> {
         let flow = Arc::clone(&self.context.flow);
         let (order, cost) = (self.order(), self.cost());
-        flow.run(order, cost, move || self.decode()).await.unwrap_or_else(|Gone| {
+        let (queued, span) = (Instant::now(), tracing::Span::current());
+        let job = move || {
+            let counts = &self.context.counts;
+            counts.waiting.since(queued);
+            counts.jobs.fetch_add(1, Ordering::Relaxed);
+            let begun = Instant::now();
+            let outcome = span.in_scope(|| {
+                tracing::trace!(tile = self.tile.tile, file = %self.file, "decoder job begins");
+                self.decode()
+            });
+            counts.decoding.since(begun);
+            outcome
+        };
+        flow.run(order, cost, job).await.unwrap_or_else(|Gone| {
             // The job was cancelled with its stream, or panicked.
             let message = "decoder job ended early".to_owned();
             Err(Trouble::Permanent { code: "CF-ENG-002", message })

@@ -82,6 +82,12 @@ impl Engine {
         }
     }
 
+    /// Name of what decodes JP2 tiles.
+    #[must_use]
+    pub fn decoder(&self) -> &'static str {
+        self.decoder.name()
+    }
+
     /// The index of TLM records.
     #[must_use]
     pub fn index(&self) -> &Index {

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use cubeflight_jp2::{MainHeader, ScanOptions, Scanner};
@@ -53,6 +54,28 @@ pub(crate) struct Counts {
     pub(crate) scan_bytes: AtomicU64,
     /// Tiles that had been decoded before.
     pub(crate) decoded: AtomicU64,
+    /// Decoder jobs that were begun.
+    pub(crate) jobs: AtomicU64,
+    /// Times of requests, of jobs in the queue, and of jobs.
+    pub(crate) fetching: Elapsed,
+    pub(crate) waiting: Elapsed,
+    pub(crate) decoding: Elapsed,
+}
+
+/// A sum of times.
+#[derive(Debug, Default)]
+pub(crate) struct Elapsed(AtomicU64);
+
+impl Elapsed {
+    /// Adds the time since then.
+    pub(crate) fn since(&self, begun: Instant) {
+        let nanoseconds = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.0.fetch_add(nanoseconds, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
 }
 
 impl Counts {
@@ -449,6 +472,7 @@ impl AssetTask {
         }
         let Engine { archive, config, .. } = &context.engine;
         let length = range.end - range.start;
+        let begun = Instant::now();
         let read = match &config.range_cache {
             Some(cache) => cache.get(archive, &self.path, &self.file, range, pieces).await,
             None => {
@@ -456,6 +480,7 @@ impl AssetTask {
                 read.map(|bytes| (bytes, Origin::Upstream))
             }
         };
+        context.counts.fetching.since(begun);
         let (bytes, origin) = read.map_err(storage_trouble)?;
         let length = match origin {
             Origin::Upstream => length,

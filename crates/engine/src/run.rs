@@ -15,6 +15,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
 
 use cubeflight_plan::{Fault, Layout, Plan, PlannedPart, PlannedSource, PlannedStep, ReadGroup};
 use cubeflight_sentinel2::{OnError, ProductId};
@@ -24,6 +25,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use crate::block::{Filling, OpenBlock, StepState};
 use crate::fetch::{AssetTask, Context, Failed, Place};
@@ -58,6 +60,14 @@ pub struct RunStats {
     pub scan_bytes: u64,
     /// Tiles whose pixels had been decoded before and were kept.
     pub decoded_hits: u64,
+    /// Decoder jobs that were begun.
+    pub jobs: u64,
+    /// How long requests took, all together. They run side by side, as jobs do.
+    pub fetch_time: Duration,
+    /// How long decoder jobs waited for a thread, all together.
+    pub queue_time: Duration,
+    /// How long decoder jobs took, all together.
+    pub decode_time: Duration,
 }
 
 /// Row-blocks in time order, up to the first one that cannot be given, then the reason. Dropping
@@ -88,6 +98,10 @@ impl BlockStream {
             scan_requests: read(&counts.scan_requests),
             scan_bytes: read(&counts.scan_bytes),
             decoded_hits: read(&counts.decoded),
+            jobs: read(&counts.jobs),
+            fetch_time: counts.fetching.get(),
+            queue_time: counts.waiting.get(),
+            decode_time: counts.decoding.get(),
         }
     }
 }
@@ -118,7 +132,9 @@ impl Engine {
             flow: Arc::new(self.queue.flow(Arc::from(TENANT), 1)),
         });
         let (sender, blocks) = mpsc::channel(1);
-        tokio::spawn(supervise(Arc::clone(&context), plan, on_error, sender));
+        let supervised = supervise(Arc::clone(&context), plan, on_error, sender);
+        // What the stream logs is of the call that runs it.
+        tokio::spawn(supervised.in_current_span());
         BlockStream { blocks, context, _cancel: cancelled.drop_guard() }
     }
 }
@@ -224,7 +240,8 @@ impl Producer {
                 && let Some(step) = steps.next()
             {
                 let context = Arc::clone(&self.context);
-                let prepared = tokio::spawn(prepare(context, unprepared, step, self.on_error));
+                let prepared = prepare(context, unprepared, step, self.on_error);
+                let prepared = tokio::spawn(prepared.in_current_span());
                 unprepared += 1;
                 ahead.push_back(AbortOnDropHandle::new(prepared));
             }
@@ -322,7 +339,7 @@ impl Producer {
         let slot = Arc::clone(&self.reads).acquire_owned().await;
         let slot = slot.map_err(|error| Error::Task { reason: error.to_string() })?;
         let (context, on_error) = (Arc::clone(&self.context), self.on_error);
-        self.tasks.spawn(async move {
+        let read = async move {
             let outcome = asset.run(&context, &group, filling.blocks()).await;
             drop(slot);
             if let Err(Failed { trouble, blocks }) = outcome {
@@ -337,7 +354,8 @@ impl Producer {
                 }
             }
             filling.done();
-        });
+        };
+        self.tasks.spawn(read.in_current_span());
         Ok(())
     }
 }

@@ -2,7 +2,10 @@
 
 mod explain;
 
-use arrow_flight::{Action, ActionType, RenewFlightEndpointRequest};
+use arrow_flight::{
+    Action, ActionType, CancelFlightInfoRequest, CancelFlightInfoResult, CancelStatus,
+    RenewFlightEndpointRequest,
+};
 use cubeflight_proto::{Presented, decode_ticket};
 use futures::StreamExt;
 use futures::stream;
@@ -12,6 +15,7 @@ use tonic::{Response, Status};
 use crate::CubeFlight;
 use crate::caller::Caller;
 use crate::endpoints::timestamp;
+use crate::life::Streams;
 use crate::service::Items;
 use crate::status::{BAD_ACTION, UNIMPLEMENTED, from_request, plain};
 use crate::ticket::Opened;
@@ -19,12 +23,19 @@ use crate::ticket::Opened;
 /// What can be done.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
+    Cancel,
     Renew,
     Explain,
 }
 
 /// Name, what it does, what it is.
-const ACTIONS: [(&str, &str, Kind); 2] = [
+const ACTIONS: [(&str, &str, Kind); 3] = [
+    (
+        "CancelFlightInfo",
+        "Ends the streams of a FlightInfo's tickets on this server. Body: CancelFlightInfoRequest, \
+         result: CancelFlightInfoResult.",
+        Kind::Cancel,
+    ),
     (
         "RenewFlightEndpoint",
         "Gives the ticket of an endpoint all its time again. Body: RenewFlightEndpointRequest, \
@@ -60,11 +71,26 @@ impl CubeFlight {
             return Err(plain(UNIMPLEMENTED, &message));
         };
         let body = match kind {
+            Kind::Cancel => self.cancel(caller, &action.body)?,
             Kind::Renew => self.renew(caller, &action.body)?,
             Kind::Explain => self.explain(&action.body).await?,
         };
         let result = arrow_flight::Result { body: body.into() };
         Ok(Response::new(stream::once(async { Ok(result) }).boxed()))
+    }
+
+    fn cancel(&self, caller: &Caller, body: &[u8]) -> Result<Vec<u8>, Status> {
+        let request = CancelFlightInfoRequest::decode(body).map_err(|error| bad(&error))?;
+        let info = request.info.ok_or_else(|| bad(&"it has no info"))?;
+        let tickets = info.endpoint.iter().filter_map(|endpoint| endpoint.ticket.as_ref());
+        let mut ended = 0;
+        for ticket in tickets {
+            let Opened { id, .. } = self.opened(caller, &ticket.ticket)?;
+            ended += self.streams().cancel(&Streams::key(&id));
+        }
+        // streams on other replicas are not known here
+        let status = if ended > 0 { CancelStatus::Cancelled } else { CancelStatus::NotCancellable };
+        Ok(CancelFlightInfoResult { status: status.into() }.encode_to_vec())
     }
 
     fn renew(&self, caller: &Caller, body: &[u8]) -> Result<Vec<u8>, Status> {

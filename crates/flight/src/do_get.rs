@@ -2,32 +2,40 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow_buffer::Buffer;
 use arrow_flight::{FlightData, Ticket};
 use arrow_schema::SchemaRef;
-use cubeflight_batch::{BlockRow, ColumnError, Status as RowStatus, encode_row, encode_schema};
+use cubeflight_batch::{
+    BlockRow, ColumnError, Status as RowStatus, encode_empty, encode_row, encode_schema,
+};
 use cubeflight_engine::{Block, Pixels};
-use cubeflight_plan::{Layout, Plan, PlannedStep};
+use cubeflight_plan::{Column, Layout, Plan, PlannedStep};
 use cubeflight_proto::v1::ticket::Content;
 use cubeflight_proto::{Presented, decode_ticket};
 use cubeflight_sentinel2::CubeRequest;
 use futures::stream::BoxStream;
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, TryFutureExt, stream};
 use serde_json::json;
+use tokio::time::timeout;
 use tonic::{Response, Status};
 
 use crate::CubeFlight;
 use crate::caller::Caller;
 use crate::convert::domain;
 use crate::get_schema::{check_offsets, schema};
+use crate::life::{Call, KeepAlive, late};
 use crate::status::{TICKET_LAYOUT, from_batch, from_engine, from_request, plain};
 use crate::ticket::{CubePart, Opened, cube_part};
 use crate::tlm::Query;
-use crate::trailers::{Counted, PLAN_MS, ROWS, Trailers};
+use crate::trailers::{Counted, DECODER, ENCODE_MS, PIXELS, PLAN_MS, ROWS, Trailers};
 
 /// Row-blocks that are encoded side by side.
 const ENCODING: usize = 2;
+
+/// What a message says that has no rows.
+const KEEP_ALIVE: &str = r#"{"keep_alive":true}"#;
 
 /// What the encoder of a row needs to know of its cube.
 #[derive(Debug)]
@@ -54,18 +62,24 @@ enum Redeemed {
 /// The messages of a stream after its schema.
 pub(crate) type Rows = BoxStream<'static, Result<FlightData, Status>>;
 
+/// The first message.
+fn begin(schema: &SchemaRef) -> Rows {
+    let message = encode_schema(schema);
+    stream::once(async move { Ok(message) }).boxed()
+}
+
 impl CubeFlight {
     pub(crate) async fn get(
         &self,
         caller: &Caller,
+        call: Option<&Call>,
         ticket: Ticket,
     ) -> Result<Response<Rows>, Status> {
         let trailers = Trailers::begin();
-        let redeemed = self.redeem(caller, &ticket, &trailers).await;
-        let (schema, rows) = redeemed.map_err(|status| trailers.failed(status))?;
-        let first = stream::once(async move { Ok(encode_schema(&schema)) });
+        let opened = self.open(caller, call, &ticket, &trailers).await;
+        let messages = opened.map_err(|status| trailers.failed(status))?;
         // An error ends the stream: nothing may follow it.
-        let all = first.chain(rows).scan(false, |failed, item| {
+        let all = messages.scan(false, |failed, item| {
             let over = std::mem::replace(failed, item.is_err());
             std::future::ready((!over).then_some(item))
         });
@@ -74,42 +88,78 @@ impl CubeFlight {
         Ok(response)
     }
 
-    async fn redeem(
+    /// All messages. Planning that takes longer than a stream may be silent goes on behind the
+    /// schema, which depends on the request alone; else its errors are those of the call.
+    async fn open(
         &self,
         caller: &Caller,
+        call: Option<&Call>,
         ticket: &Ticket,
         trailers: &Trailers,
+    ) -> Result<Rows, Status> {
+        let redeemed = self.read_ticket(caller, call, ticket)?;
+        let (service, of_stream) = (self.clone(), trailers.clone());
+        let wanted = redeemed.clone();
+        let mut planning = async move { service.redeem(&wanted, &of_stream).await }.boxed();
+        let Some(interval) = self.keep_alive() else {
+            let (schema, rows) = planning.await?;
+            return Ok(begin(&schema).chain(rows).boxed());
+        };
+        let (schema, rows) = match timeout(interval, &mut planning).await {
+            Ok(planned) => planned?,
+            Err(_) => {
+                let schema = self.schema_of_ticket(&redeemed).await?;
+                (schema, late(planning.map_ok(|(_, rows)| rows).boxed()))
+            }
+        };
+        let empty = encode_empty(&schema, KEEP_ALIVE).map_err(|error| from_batch(&error))?;
+        Ok(KeepAlive::new(begin(&schema).chain(rows), empty, interval).boxed())
+    }
+
+    async fn redeem(
+        &self,
+        redeemed: &Redeemed,
+        trailers: &Trailers,
     ) -> Result<(SchemaRef, Rows), Status> {
-        match self.read_ticket(caller, ticket)? {
+        match redeemed {
             Redeemed::Whole(request) => {
-                let resolved = self.engine().resolve(&request).await;
+                let resolved = self.engine().resolve(request).await;
                 let plan = resolved.map_err(|error| from_engine(&error))?.plan;
                 let steps = 0..plan.steps.len();
-                self.cube(&request, plan, steps, trailers)
+                self.cube(request, plan, steps, trailers)
             }
             Redeemed::Part(part) => {
-                let CubePart { request, steps, cost, first_step, total_steps, row_blocks } = *part;
-                let plan = self.engine().plan(&request, &steps, &cost).await;
+                let CubePart { request, steps, cost, first_step, total_steps, row_blocks } = &**part;
+                let plan = self.engine().plan(request, steps, cost).await;
                 let plan = plan.map_err(|error| from_engine(&error))?;
-                if u32::from(plan.layout.blocks) != row_blocks {
+                if u32::from(plan.layout.blocks) != *row_blocks {
                     let message = "the ticket divides time steps into other row-blocks than this \
                                    server";
                     return Err(plain(TICKET_LAYOUT, message));
                 }
-                self.cube(&request, plan, first_step..total_steps, trailers)
+                self.cube(request, plan, *first_step..*total_steps, trailers)
             }
-            Redeemed::Tlm(query) => self.records(query, trailers).await,
+            Redeemed::Tlm(query) => self.records(query.clone(), trailers).await,
         }
     }
 
-    /// What a ticket is for, if the caller may redeem it.
-    fn read_ticket(&self, caller: &Caller, ticket: &Ticket) -> Result<Redeemed, Status> {
+    /// What a ticket is for, if the caller may redeem it. A signed ticket gives its name to the call,
+    /// so that CancelFlightInfo finds it.
+    fn read_ticket(
+        &self,
+        caller: &Caller,
+        call: Option<&Call>,
+        ticket: &Ticket,
+    ) -> Result<Redeemed, Status> {
         let presented = decode_ticket(&ticket.ticket).map_err(|error| from_request(&error))?;
         let signed = match presented {
             Presented::Request(request) => return Ok(Redeemed::Whole(Box::new(domain(&request)?))),
             Presented::Signed(signed) => signed,
         };
-        let Opened { content, .. } = self.sealer().open(&caller.tenant, &signed)?;
+        let Opened { id, content } = self.sealer().open(&caller.tenant, &signed)?;
+        if let Some(call) = call {
+            call.name(&id);
+        }
         match content {
             Content::Cube(cube) => {
                 let part = cube_part(cube, self.engine().cost());
@@ -117,6 +167,18 @@ impl CubeFlight {
             }
             Content::Tlm(query) => Ok(Redeemed::Tlm(Query::from_wire(&query)?)),
         }
+    }
+
+    /// What the stream of a ticket has, by the ticket alone.
+    async fn schema_of_ticket(&self, redeemed: &Redeemed) -> Result<SchemaRef, Status> {
+        let request = match redeemed {
+            Redeemed::Whole(request) => request,
+            Redeemed::Part(part) => &part.request,
+            Redeemed::Tlm(query) => return Ok(Arc::new(query.schema())),
+        };
+        let layout = self.engine().layout(request).await;
+        let layout = layout.map_err(|error| from_engine(&error))?;
+        Ok(Arc::new(schema(&layout, request)?))
     }
 
     /// The stream of a plan; `steps` is the position of its first step in the cube, and where the cube
@@ -141,10 +203,13 @@ impl CubeFlight {
 
         trailers.set(PLAN_MS, trailers.elapsed_ms());
         trailers.set(ROWS, 0);
+        trailers.set(PIXELS, 0);
+        trailers.set_text(DECODER, self.engine().decoder());
         let sent = trailers.clone();
+        let encoded = trailers.clone();
         let blocks = self.engine().run(plan, request.on_error);
         let rows = Counted::new(blocks, trailers.clone())
-            .map(move |block| encode(Arc::clone(&cube), block))
+            .map(move |block| encode(Arc::clone(&cube), block, encoded.clone()))
             .buffered(ENCODING)
             .inspect(move |row| sent.add(ROWS, u64::from(row.is_ok())));
         Ok((schema, rows.boxed()))
@@ -165,9 +230,12 @@ fn without_reads(step: &PlannedStep) -> PlannedStep {
 async fn encode(
     cube: Arc<Cube>,
     block: cubeflight_engine::Result<Block>,
+    trailers: Trailers,
 ) -> Result<FlightData, Status> {
     let block = block.map_err(|error| from_engine(&error))?;
     let work = move || {
+        let begun = Instant::now();
+        let pixels = pixels(&cube.layout, &block);
         let Some(step) = cube.steps.get(block.step) else {
             return Err(plain("CF-ENG-002", "a row-block of a step that was not planned"));
         };
@@ -175,10 +243,20 @@ async fn encode(
         let note = json!({ "step": at, "steps": cube.total_steps, "block": block.block });
         let batch = row_of(&cube.layout, step, block).into_batch(&cube.layout, &cube.schema);
         let batch = batch.map_err(|error| from_batch(&error))?;
-        encode_row(&batch, &note.to_string()).map_err(|error| from_batch(&error))
+        let message = encode_row(&batch, &note.to_string());
+        trailers.add_time(ENCODE_MS, begun.elapsed());
+        trailers.add(PIXELS, pixels);
+        message.map_err(|error| from_batch(&error))
     };
     let joined = tokio::task::spawn_blocking(work).await;
     joined.map_err(|error| plain("CF-ENG-002", &error.to_string()))?
+}
+
+/// Pixels of the windows that a row holds, of all bands; what is padded is none. A row that stands for
+/// a skipped step has none.
+fn pixels(layout: &Layout, block: &Block) -> u64 {
+    let of_column = |column: &Column| column.block_window(u32::from(block.block)).pixels();
+    if block.skipped { 0 } else { layout.columns.iter().map(of_column).sum() }
 }
 
 /// A row-block with what is known of its step.

@@ -1,6 +1,6 @@
 //! The Arrow Flight service: GetFlightInfo plans and gives signed tickets, DoGet streams what a ticket
 //! is for, on any replica that has the key; GetSchema describes, ListFlights lists what the index
-//! knows, PollFlightInfo completes the index first, DoAction renews and explains. DoPut and
+//! knows, PollFlightInfo completes the index first, DoAction cancels, renews and explains. DoPut and
 //! DoExchange answer UNIMPLEMENTED.
 
 #![forbid(unsafe_code)]
@@ -13,6 +13,7 @@ mod endpoints;
 mod get_flight_info;
 mod get_schema;
 mod handshake;
+mod life;
 mod list_flights;
 mod locations;
 mod poll_flight_info;
@@ -25,6 +26,7 @@ mod trailers;
 
 pub use cubeflight_proto::errors::{Class, Place};
 pub use do_get::row_of;
+pub use life::{Calls, Options, REQUEST_ID, Reason, RequestId, Server, StreamStats, Streams};
 pub use locations::{Location, LocationError, Locations};
 pub use service::{CubeFlight, Issuing, server};
 pub use status::{CODES, error_class, error_text};

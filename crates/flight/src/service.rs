@@ -1,5 +1,6 @@
 //! The service: which RPC goes where.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
@@ -15,6 +16,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::actions;
 use crate::caller::Caller;
 use crate::handshake;
+use crate::life::{Call, Calls, Options, Server, Streams};
 use crate::locations::Locations;
 use crate::status::{UNIMPLEMENTED, plain};
 use crate::ticket::{Sealer, TicketKeys};
@@ -42,10 +44,13 @@ impl Issuing {
     }
 }
 
-/// The service over an engine, as a server takes it: streams end with trailers.
+/// The service over an engine, as a server takes it; see [`Server`] for one that can be drained.
 #[must_use]
-pub fn server(engine: Engine, issuing: Issuing) -> WithTrailers<FlightServiceServer<CubeFlight>> {
-    WithTrailers::new(FlightServiceServer::new(CubeFlight::new(engine, issuing)))
+pub fn server(
+    engine: Engine,
+    issuing: Issuing,
+) -> Calls<WithTrailers<FlightServiceServer<CubeFlight>>> {
+    Server::new(engine, issuing, Options::default()).service()
 }
 
 /// Cubes over Arrow Flight.
@@ -55,14 +60,32 @@ pub struct CubeFlight {
     sealer: Sealer,
     endpoints: usize,
     locations: Locations,
+    streams: Streams,
+    /// Silence after which a stream gives an empty batch.
+    keep_alive: Option<Duration>,
 }
 
 impl CubeFlight {
-    /// A service over an engine.
+    /// A service over an engine, whose streams are silent as long as there is nothing to send.
     #[must_use]
     pub fn new(engine: Engine, issuing: Issuing) -> Self {
         let Issuing { keys, lifetime, endpoints, locations } = issuing;
-        Self { engine, sealer: Sealer::new(keys, lifetime), endpoints, locations }
+        let sealer = Sealer::new(keys, lifetime);
+        let streams = Streams::default();
+        Self { engine, sealer, endpoints, locations, streams, keep_alive: None }
+    }
+
+    pub(crate) fn with_keep_alive(self, keep_alive: Option<Duration>) -> Self {
+        Self { keep_alive, ..self }
+    }
+
+    pub(crate) fn keep_alive(&self) -> Option<Duration> {
+        self.keep_alive
+    }
+
+    /// The calls that are being answered.
+    pub(crate) fn streams(&self) -> &Streams {
+        &self.streams
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -106,7 +129,8 @@ impl FlightService for CubeFlight {
 
     async fn do_get(&self, request: Request<Ticket>) -> Answer<Self::DoGetStream> {
         let caller = Caller::of(request.metadata())?;
-        self.get(&caller, request.into_inner()).await
+        let call = request.extensions().get::<Arc<Call>>().cloned();
+        self.get(&caller, call.as_deref(), request.into_inner()).await
     }
 
     async fn list_actions(&self, _: Request<Empty>) -> Answer<Self::ListActionsStream> {

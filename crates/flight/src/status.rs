@@ -1,7 +1,7 @@
 //! Errors as gRPC statuses, made in this one place.
 
 use cubeflight_engine::Error as EngineError;
-use cubeflight_proto::errors::{Class, Place, lookup, text};
+use cubeflight_proto::errors::{Class, Place, lookup, text, text_later};
 use tonic::{Code, Status};
 
 /// Codes of the service itself.
@@ -12,6 +12,11 @@ pub const CODES: &[&str] = &[
     NO_TABLE,
     RECORD_TOO_LARGE,
     OTHER_OFFSET,
+    DRAINING,
+    SHUT_DOWN,
+    DEADLINE,
+    ENDED_BY_ACTION,
+    STREAM_TOO_LONG,
     TICKET_FORGED,
     TICKET_KEY,
     TICKET_EXPIRED,
@@ -34,6 +39,16 @@ pub(crate) const NO_TABLE: &str = "CF-FLT-005";
 pub(crate) const RECORD_TOO_LARGE: &str = "CF-FLT-006";
 /// A pinned product whose offset is not that of its baseline.
 pub(crate) const OTHER_OFFSET: &str = "CF-FLT-007";
+/// A call to a server that is shutting down.
+pub(crate) const DRAINING: &str = "CF-FLT-008";
+/// A stream that was not complete when its server shut down.
+pub(crate) const SHUT_DOWN: &str = "CF-FLT-009";
+/// A call that took longer than its caller waits.
+pub(crate) const DEADLINE: &str = "CF-FLT-010";
+/// A stream that was cancelled by its ticket.
+pub(crate) const ENDED_BY_ACTION: &str = "CF-FLT-011";
+/// A stream that took longer than the server allows.
+pub(crate) const STREAM_TOO_LONG: &str = "CF-FLT-012";
 /// A ticket that nobody here has signed.
 pub(crate) const TICKET_FORGED: &str = "CF-FLT-013";
 /// A ticket signed with a key that is not, or no longer, known.
@@ -75,6 +90,8 @@ pub(crate) fn status(code: &str, text: String) -> Status {
         Class::Unavailable => Code::Unavailable,
         Class::DataLoss => Code::DataLoss,
         Class::Unimplemented => Code::Unimplemented,
+        Class::DeadlineExceeded => Code::DeadlineExceeded,
+        Class::Cancelled => Code::Cancelled,
         _ => Code::Internal,
     };
     if grpc == Code::Internal {
@@ -87,6 +104,11 @@ pub(crate) fn status(code: &str, text: String) -> Status {
 
 pub(crate) fn plain(code: &str, message: &str) -> Status {
     status(code, text(code, message, Place::default()))
+}
+
+/// A refusal of what may be asked again after some seconds.
+pub(crate) fn later(code: &str, message: &str, seconds: u64) -> Status {
+    status(code, text_later(code, message, Place::default(), Some(seconds)))
 }
 
 pub(crate) fn of_product(code: &str, message: &str, product: &str) -> Status {

@@ -160,7 +160,7 @@ async fn everything_else() {
         let status = guarded(client.list_flights(criteria)).await.unwrap_err();
         check(&status, Code::InvalidArgument, code);
     }
-    for name in ["RenewFlightEndpoint", "explain"] {
+    for name in ["CancelFlightInfo", "RenewFlightEndpoint", "explain"] {
         let status = client.do_action(Action::new(name, "\u{1}")).await.err().unwrap();
         let code = if name == "explain" { "CF-REQ-001" } else { "CF-FLT-019" };
         check(&status, Code::InvalidArgument, code);

@@ -9,6 +9,7 @@ use arrow_flight::{FlightDescriptor, Ticket};
 use common::archive::{Act, L2A, Place, Tampered, guarded};
 use common::{Client, check, descriptor, info, serve, ticket};
 use cubeflight_engine::EngineConfig;
+use cubeflight_jp2::{OpenJpeg, TileDecoder};
 use cubeflight_proto::v1::PlanSummary;
 use cubeflight_sentinel2::{CubeRequest, Resolution, Window};
 use futures::StreamExt;
@@ -31,6 +32,10 @@ fn numbers(metadata: &MetadataMap) -> Vec<(String, u64)> {
         .iter()
         .filter_map(|(name, value)| {
             let name = name.as_str().strip_prefix("x-cubeflight-")?;
+            // the only one that is text
+            if name == "decoder" {
+                return None;
+            }
             Some((name.to_owned(), value.to_str().unwrap().parse().unwrap()))
         })
         .collect();
@@ -71,6 +76,13 @@ async fn a_cube_ends_with_what_it_cost() {
     assert_eq!(number(&metadata, "upstream-requests"), plan.requests + plan.header_requests);
     assert!(number(&metadata, "upstream-bytes") >= plan.bytes && plan.bytes > 0);
     assert!(number(&metadata, "elapsed-ms") >= number(&metadata, "plan-ms"));
+    // B04 at 60 m, SCL at 20 m
+    assert_eq!(number(&metadata, "pixels"), (1 + 9) * WINDOW.pixels());
+    assert_eq!(metadata.get("x-cubeflight-decoder").unwrap(), OpenJpeg.name());
+    for job in ["queue-ms", "fetch-ms", "encode-ms"] {
+        number(&metadata, job);
+    }
+    assert!(number(&metadata, "decode-ms") > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,12 +29,23 @@ fn wire_types(root: &Path) -> Result<(), Box<dyn Error>> {
     let out = root.join("crates/proto/src/generated");
     std::fs::create_dir_all(&out)?;
 
-    let descriptors = protox::compile(sources, [include])?;
+    let descriptors = protox::compile(sources, [&include])?;
     let encoded = descriptors.encode_to_vec();
     prost_build::Config::new().out_dir(&out).compile_fds(descriptors)?;
     pbjson_build::Builder::new()
         .register_descriptors(&encoded)?
         .out_dir(&out)
         .build(&[".cubeflight.v1"])?;
+    descriptions(&include, &out)
+}
+
+/// What the server tells of its services and messages, to those who ask by reflection.
+fn descriptions(include: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
+    let sources = ["arrow/flight/protocol/flight.proto", "cubeflight/v1/cube.proto"];
+    let mut described = protox::compile(sources, [include])?;
+    for file in &mut described.file {
+        file.source_code_info = None;
+    }
+    std::fs::write(out.join("descriptors.bin"), described.encode_to_vec())?;
     Ok(())
 }

@@ -22,6 +22,10 @@ pub enum Class {
     DataLoss,
     /// Not served by this server.
     Unimplemented,
+    /// The time that the caller or the server allows is over.
+    DeadlineExceeded,
+    /// Somebody has ended the call.
+    Cancelled,
     /// A fault of cubeflight.
     Internal,
 }
@@ -40,6 +44,8 @@ impl Class {
             Self::Unavailable => "UNAVAILABLE",
             Self::DataLoss => "DATA_LOSS",
             Self::Unimplemented => "UNIMPLEMENTED",
+            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Self::Cancelled => "CANCELLED",
             Self::Internal => "INTERNAL",
         }
     }
@@ -94,6 +100,13 @@ pub struct Place<'a> {
 /// ASCII, at most 2,000 bytes. Clients read code and keys, never the prose.
 #[must_use]
 pub fn text(code: &str, message: &str, place: Place<'_>) -> String {
+    text_later(code, message, place, None)
+}
+
+/// As [`text`], with the key `retry_after` before the hint: seconds after which the call may be sent
+/// again.
+#[must_use]
+pub fn text_later(code: &str, message: &str, place: Place<'_>, retry_after: Option<u64>) -> String {
     let mut tail = String::new();
     let mut key = |name: &str, value: &str| {
         tail.push_str("; ");
@@ -106,6 +119,9 @@ pub fn text(code: &str, message: &str, place: Place<'_>) -> String {
     }
     if let Some(band) = place.band {
         key("band", band);
+    }
+    if let Some(seconds) = retry_after {
+        key("retry_after", &seconds.to_string());
     }
     if let Some(entry) = lookup(code) {
         key("hint", entry.hint);
@@ -143,6 +159,12 @@ mod tests {
         let place = Place { product: Some("S2A_X"), band: Some("a/b;c") };
         let text = text("CF-REQ-001", "na\u{ef}ve\nline", place);
         assert!(text.starts_with("CF-REQ-001 na?ve line; product=S2A_X; band=a/b,c; hint="));
+    }
+
+    #[test]
+    fn text_says_when_to_try_again() {
+        let text = text_later("CF-FLT-008", "not now", Place::default(), Some(1));
+        assert!(text.starts_with("CF-FLT-008 not now; retry_after=1; hint="));
     }
 
     #[test]

@@ -18,6 +18,10 @@ pub mod v1 {
     include!("generated/cubeflight.v1.serde.rs");
 }
 
+/// The files of `proto/` as an encoded `google.protobuf.FileDescriptorSet`: the Flight service and
+/// version 1 of the wire types. For reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("generated/descriptors.bin");
+
 pub use descriptor::{
     MAX_BYTES, Presented, decode_filter, decode_request, decode_ticket, encode_request_json,
     encode_ticket,

@@ -12,6 +12,7 @@ use cubeflight_sentinel2::StoreLayout;
 use cubeflight_storage::{Options, Root, StoreProfile};
 
 use super::cache::CacheArgs;
+use super::life::LifeArgs;
 use super::tickets::TicketArgs;
 use super::values::read_cost;
 
@@ -207,4 +208,7 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     pub(crate) tickets: TicketArgs,
+
+    #[command(flatten)]
+    pub(crate) life: LifeArgs,
 }

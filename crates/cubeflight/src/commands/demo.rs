@@ -19,7 +19,7 @@ use cubeflight_testkit::archive::{Config as ArchiveConfig, Report};
 use cubeflight_testkit::s3;
 use cubeflight_testkit::stac::StacServer;
 
-use crate::cli::{DemoArgs, own_key};
+use crate::cli::{DemoArgs, LifeArgs, own_key};
 use crate::commands::pull::cube::Cube;
 use crate::commands::serve::Running;
 use crate::commands::{self, print, pull};
@@ -59,7 +59,8 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
     let catalog = StacApi::new(&items.url(), None, &options, StacApiOptions::default())?;
     let catalog = Arc::new(catalog);
     let engine = Engine::new(archive, index, catalog, EngineConfig::default())?;
-    let server = Running::start(engine, args.listen, Issuing::new(own_key()?)).await?;
+    let issuing = Issuing::new(own_key()?);
+    let server = Running::start(engine, args.listen, issuing, &LifeArgs::default()).await?;
     line("server", &server.url())?;
 
     store.take_requests();
