@@ -9,6 +9,7 @@ use cubeflight_plan::{CostModel, Layout, LayoutRequest, Plan, Step};
 use cubeflight_sentinel2::{AssetId, Bounds, CubeRequest, ProductId, Radiometry, RequestBounds};
 use cubeflight_tlm::TlmRecord;
 
+use crate::select;
 use crate::sources::{mask_assets, plan_step};
 use crate::validity::MAX_PARTS;
 use crate::{Engine, Error, Result};
@@ -94,15 +95,18 @@ impl Engine {
     }
 
     async fn steps(&self, request: &CubeRequest, pins: Option<&[ProductId]>) -> Result<Steps> {
+        let times = &request.delivery.times;
         if pins.is_some_and(<[ProductId]>::is_empty) {
             return Ok(Steps::default());
         }
-        let query = Query {
-            level: request.level,
-            tile: request.tile,
-            time: request.time,
-            product_ids: pins.unwrap_or(&request.product_ids).to_vec(),
+        let product_ids = pins.unwrap_or(&request.product_ids).to_vec();
+        // Ids are looked for in all of the period, to tell which of them it does not have.
+        let time =
+            if product_ids.is_empty() { select::period(request) } else { Some(request.time) };
+        let Some(time) = time else {
+            return Err(Error::UnknownTimes { times: times.clone() });
         };
+        let query = Query { level: request.level, tile: request.tile, time, product_ids };
         let mut found = self.catalog.search(&query).await?;
         self.metadata.complete(&self.archive, &mut found.products).await?;
         let not_found = not_found(&query.product_ids, &found);
@@ -116,7 +120,12 @@ impl Engine {
             false => Radiometry::Reflectance,
         };
         let rules = Rules { group_by: request.group_by, radiometry, cloud_cover_max, filters };
-        Ok(resolve_steps(found, &rules)?)
+        let mut steps = resolve_steps(found, &rules)?;
+        // Pinned products are those of the steps that were selected when they were pinned.
+        if pins.is_none() {
+            select::select(&mut steps, times)?;
+        }
+        Ok(steps)
     }
 
     async fn records(&self, request: &CubeRequest, steps: &[TimeStep]) -> Result<Records> {

@@ -2,37 +2,23 @@
 
 use std::sync::Arc;
 
-use arrow_buffer::Buffer;
 use arrow_flight::{FlightData, Ticket};
 use arrow_schema::SchemaRef;
-use cubeflight_batch::{BlockRow, ColumnError, Status as RowStatus, encode_row, encode_schema};
-use cubeflight_engine::{Block, Pixels};
-use cubeflight_plan::{CostModel, Layout, PlannedStep};
+use cubeflight_batch::encode_schema;
+use cubeflight_plan::CostModel;
 use cubeflight_proto::{Redeemed, decode_ticket, product_ids, v1};
-use cubeflight_sentinel2::ProductId;
+use cubeflight_sentinel2::{Delivery, ProductId};
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
-use serde_json::json;
 use tonic::{Response, Status};
 
 use crate::CubeFlight;
 use crate::convert::domain;
 use crate::get_schema::{check_offsets, schema};
-use crate::status::{PRODUCT_GONE, from_batch, from_engine, from_request, of_product, plain};
+use crate::rows::Encoder;
+use crate::status::{PRODUCT_GONE, from_engine, from_request, of_product};
 use crate::tlm::Query;
 use crate::trailers::{Counted, PLAN_MS, ROWS, Trailers};
-
-/// Row-blocks that are encoded side by side.
-const ENCODING: usize = 2;
-
-/// What the encoder of a row needs to know of its cube.
-#[derive(Debug)]
-struct Cube {
-    layout: Arc<Layout>,
-    schema: SchemaRef,
-    /// Steps without their reads.
-    steps: Vec<PlannedStep>,
-}
 
 /// The messages of a stream after its schema.
 pub(crate) type Rows = BoxStream<'static, Result<FlightData, Status>>;
@@ -88,16 +74,15 @@ impl CubeFlight {
 
         let layout = Arc::clone(&resolved.plan.layout);
         let schema = Arc::new(schema(&layout, &request)?);
-        let steps = resolved.plan.steps.iter().map(without_reads).collect();
-        let cube = Arc::new(Cube { layout, schema: Arc::clone(&schema), steps });
+        let Delivery { order, compression, .. } = request.delivery;
+        let encoder = Encoder::new(layout, Arc::clone(&schema), &resolved.plan.steps, compression);
 
         trailers.set(PLAN_MS, trailers.elapsed_ms());
         trailers.set(ROWS, 0);
         let sent = trailers.clone();
-        let blocks = self.engine().run(resolved.plan, request.on_error);
-        let rows = Counted::new(blocks, trailers.clone())
-            .map(move |block| encode(Arc::clone(&cube), block))
-            .buffered(ENCODING)
+        let blocks = self.engine().run_in(order, resolved.plan, request.on_error);
+        let rows = encoder
+            .messages(Counted::new(blocks, trailers.clone()))
             .inspect(move |row| sent.add(ROWS, u64::from(row.is_ok())));
         Ok((schema, rows.boxed()))
     }
@@ -111,69 +96,5 @@ fn check_pins(pins: &[ProductId], found: &[ProductId]) -> Result<(), Status> {
             Err(of_product(PRODUCT_GONE, message, &gone.to_string()))
         }
         None => Ok(()),
-    }
-}
-
-fn without_reads(step: &PlannedStep) -> PlannedStep {
-    PlannedStep {
-        time: step.time,
-        product_ids: step.product_ids.clone(),
-        metadata: step.metadata.clone(),
-        parts: Vec::new(),
-        mask: None,
-    }
-}
-
-/// Encoding copies the pixels once more, so it stays off the threads that answer calls.
-async fn encode(
-    cube: Arc<Cube>,
-    block: cubeflight_engine::Result<Block>,
-) -> Result<FlightData, Status> {
-    let block = block.map_err(|error| from_engine(&error))?;
-    let work = move || {
-        let Some(step) = cube.steps.get(block.step) else {
-            return Err(plain("CF-ENG-002", "a row-block of a step that was not planned"));
-        };
-        let note = json!({ "step": block.step, "steps": cube.steps.len(), "block": block.block });
-        let batch = row_of(&cube.layout, step, block).into_batch(&cube.layout, &cube.schema);
-        let batch = batch.map_err(|error| from_batch(&error))?;
-        encode_row(&batch, &note.to_string()).map_err(|error| from_batch(&error))
-    };
-    let joined = tokio::task::spawn_blocking(work).await;
-    joined.map_err(|error| plain("CF-ENG-002", &error.to_string()))?
-}
-
-/// A row-block with what is known of its step.
-#[must_use]
-pub fn row_of(layout: &Layout, step: &PlannedStep, block: Block) -> BlockRow {
-    let faults = block.faults.iter().chain(&block.partial).chain(&block.replaced);
-    let errors = faults.map(|(column, fault)| ColumnError {
-        column: layout.columns.get(*column).map_or_else(String::new, |c| c.path.clone()),
-        product_id: fault.product.to_string(),
-        code: fault.code.to_owned(),
-        message: fault.message.clone(),
-    });
-    let failed: Vec<usize> = block.faults.iter().map(|(column, _)| *column).collect();
-    let status = match block.skipped {
-        true => RowStatus::Skipped,
-        false => RowStatus::of(layout.columns.len(), &failed, !block.partial.is_empty()),
-    };
-    BlockRow {
-        time: step.time,
-        product_ids: step.product_ids.iter().map(ToString::to_string).collect(),
-        status,
-        errors: errors.collect(),
-        block: block.block,
-        metadata: step.metadata.clone(),
-        valid_fraction: block.valid_fraction,
-        pixels: block.pixels.into_iter().map(buffer_of).collect(),
-    }
-}
-
-fn buffer_of(pixels: Pixels) -> Buffer {
-    match pixels {
-        Pixels::U8(values) => Buffer::from_vec(values),
-        Pixels::U16(values) => Buffer::from_vec(values),
-        Pixels::F32(values) => Buffer::from_vec(values),
     }
 }

@@ -2,6 +2,7 @@
 
 use arrow_flight::{FlightDescriptor, FlightEndpoint, FlightInfo, Ticket};
 use cubeflight_proto::{encode_ticket, v1};
+use cubeflight_sentinel2::Order;
 use tonic::{Response, Status};
 
 use crate::CubeFlight;
@@ -48,7 +49,7 @@ impl CubeFlight {
             .with_endpoint(FlightEndpoint::new().with_ticket(Ticket::new(ticket)))
             .with_total_records(known(rows))
             .with_total_bytes(known(bytes))
-            .with_ordered(true)
+            .with_ordered(request.delivery.order == Order::Time)
             .with_app_metadata(metadata);
         Ok(Response::new(info))
     }

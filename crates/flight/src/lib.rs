@@ -7,6 +7,7 @@ mod convert;
 mod do_get;
 mod get_flight_info;
 mod get_schema;
+mod rows;
 mod service;
 mod status;
 mod summary;
@@ -14,7 +15,7 @@ mod tlm;
 mod trailers;
 
 pub use cubeflight_proto::errors::{Class, Place};
-pub use do_get::row_of;
+pub use rows::{Encoder, row_of};
 pub use service::{CubeFlight, server};
 pub use status::{CODES, error_class, error_text};
 pub use summary::wire_summary;

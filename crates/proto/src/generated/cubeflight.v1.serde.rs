@@ -343,6 +343,15 @@ impl serde::Serialize for CubeRequest {
         if !self.windows.is_empty() {
             len += 1;
         }
+        if self.ordered.is_some() {
+            len += 1;
+        }
+        if !self.compression.is_empty() {
+            len += 1;
+        }
+        if !self.times.is_empty() {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("cubeflight.v1.CubeRequest", len)?;
         if !self.collection.is_empty() {
             struct_ser.serialize_field("collection", &self.collection)?;
@@ -398,6 +407,15 @@ impl serde::Serialize for CubeRequest {
         if !self.windows.is_empty() {
             struct_ser.serialize_field("windows", &self.windows)?;
         }
+        if let Some(v) = self.ordered.as_ref() {
+            struct_ser.serialize_field("ordered", v)?;
+        }
+        if !self.compression.is_empty() {
+            struct_ser.serialize_field("compression", &self.compression)?;
+        }
+        if !self.times.is_empty() {
+            struct_ser.serialize_field("times", &self.times)?;
+        }
         struct_ser.end()
     }
 }
@@ -432,6 +450,9 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
             "filters",
             "reduce",
             "windows",
+            "ordered",
+            "compression",
+            "times",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -454,6 +475,9 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
             Filters,
             Reduce,
             Windows,
+            Ordered,
+            Compression,
+            Times,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -493,6 +517,9 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
                             "filters" => Ok(GeneratedField::Filters),
                             "reduce" => Ok(GeneratedField::Reduce),
                             "windows" => Ok(GeneratedField::Windows),
+                            "ordered" => Ok(GeneratedField::Ordered),
+                            "compression" => Ok(GeneratedField::Compression),
+                            "times" => Ok(GeneratedField::Times),
                             _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
                         }
                     }
@@ -530,6 +557,9 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
                 let mut filters__ = None;
                 let mut reduce__ = None;
                 let mut windows__ = None;
+                let mut ordered__ = None;
+                let mut compression__ = None;
+                let mut times__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::Collection => {
@@ -648,6 +678,24 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
                             }
                             windows__ = Some(map_.next_value()?);
                         }
+                        GeneratedField::Ordered => {
+                            if ordered__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("ordered"));
+                            }
+                            ordered__ = map_.next_value()?;
+                        }
+                        GeneratedField::Compression => {
+                            if compression__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("compression"));
+                            }
+                            compression__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Times => {
+                            if times__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("times"));
+                            }
+                            times__ = Some(map_.next_value()?);
+                        }
                     }
                 }
                 Ok(CubeRequest {
@@ -669,6 +717,9 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
                     filters: filters__.unwrap_or_default(),
                     reduce: reduce__.unwrap_or_default(),
                     windows: windows__.unwrap_or_default(),
+                    ordered: ordered__,
+                    compression: compression__.unwrap_or_default(),
+                    times: times__.unwrap_or_default(),
                 })
             }
         }
