@@ -302,7 +302,8 @@ impl Column {
     /// Exchanges two steps, the later one first.
     fn exchange(&mut self, later: usize, earlier: usize) {
         let bytes = self.step_bytes();
-        let (left, right) = self.pixels.split_at_mut((later * bytes).min(self.pixels.len()));
+        let middle = (later * bytes).min(self.pixels.len());
+        let (left, right) = self.pixels.split_at_mut(middle);
         let left = left.get_mut(earlier * bytes..(earlier + 1) * bytes).unwrap_or_default();
         let right = right.get_mut(..bytes).unwrap_or_default();
         if left.len() == right.len() {
