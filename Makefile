@@ -101,6 +101,11 @@ bench: bench-binary $(BENCH_STAMP) ## Benchmark beside the peers; writes docs/be
 bench-quick: bench-binary $(BENCH_STAMP) ## The same with few dates, to see that it works
 	$(BENCH) --quick $(BENCH_ARGS)
 
+.PHONY: bench-transport
+bench-transport: ## What the transport alone gives, beside a minimal Arrow Flight server
+	$(CARGO) build --release --locked --workspace --example transport
+	$(TARGET)/release/examples/transport
+
 .PHONY: fmt
 fmt: ## Format the sources
 	$(CARGO) fmt --all

@@ -196,6 +196,7 @@ class Server(fl.FlightServerBase):
         self.stop_after: int | None = None
         self.keep_alive = False
         self.endpoints = 1
+        self.shuffled: int | None = None
 
     @property
     def url(self) -> str:
@@ -263,14 +264,14 @@ class Server(fl.FlightServerBase):
         return fl.GeneratorStream(schema, self._rows(json.loads(ticket.ticket)))
 
     def _rows(self, steps: list[int]) -> Any:
-        sent = 0
-        for step in steps:
-            for block in range(self.cube.blocks):
-                if self.keep_alive:
-                    yield self.cube.batch(step, block).slice(0, 0)
-                if sent == self.stop_after:
-                    if self.stream_error:
-                        raise self.stream_error
-                    return
-                yield self.cube.batch(step, block)
-                sent += 1
+        rows = [(step, block) for step in steps for block in range(self.cube.blocks)]
+        if self.shuffled is not None:
+            np.random.default_rng(self.shuffled).shuffle(rows)
+        for sent, (step, block) in enumerate(rows):
+            if self.keep_alive:
+                yield self.cube.batch(step, block).slice(0, 0)
+            if sent == self.stop_after:
+                if self.stream_error:
+                    raise self.stream_error
+                return
+            yield self.cube.batch(step, block)

@@ -2,6 +2,7 @@ import datetime as dt
 
 import numpy as np
 import pytest
+import xarray as xr
 from server import Server
 
 import cubeflight
@@ -38,6 +39,32 @@ def test_request_as_proto3_json(server: Server, client: cubeflight.Client):
             "onError": "fail",
         }
     ]
+
+
+def test_delivery(server: Server, client: cubeflight.Client):
+    first, second = "2021-01-03T10:14:11", "2021-01-05T10:04:01"
+    coordinate = xr.DataArray(np.array([first, second], "datetime64[us]"), dims="time")
+    for times in (
+        [f"{first}Z", f"{second}Z"],
+        [dt.datetime.fromisoformat(first), dt.datetime.fromisoformat(f"{second}+00:00")],
+        coordinate,
+        coordinate.values.astype("datetime64[ns]"),
+        list(coordinate.values),
+        list(coordinate),
+        (time for time in coordinate.values.astype("datetime64[s]")),
+    ):
+        client.plan("33TVN", times=times, ordered=False, compression="lz4")
+        command = server.commands[-1]
+        assert (command["ordered"], command["compression"]) == (False, "lz4")
+        sent = [dt.datetime.fromisoformat(text.replace("Z", "+00:00")) for text in command["times"]]
+        assert sent == [dt.datetime.fromisoformat(f"{text}+00:00") for text in (first, second)]
+    for one in (f"{first}Z", coordinate[0], coordinate.values[0], coordinate.values[:1]):
+        client.plan("33TVN", times=one)
+        (text,) = server.commands[-1]["times"]
+        assert text.startswith(first) and text.endswith("Z")
+    for wrong, said in (([], "empty"), ([3], "not 3"), ([dt.date(2021, 1, 3)], "datetimes")):
+        with pytest.raises(ValueError, match=said):
+            client.plan("33TVN", times=wrong)
 
 
 def test_what_is_not_given_is_not_sent(server: Server, client: cubeflight.Client):

@@ -46,6 +46,23 @@ def test_several_endpoints_and_keep_alive_messages(server: Server, client: cubef
         np.testing.assert_array_equal(tree[band.path].values, band.pixels)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_rows_go_where_time_and_block_say(server: Server, client: cubeflight.Client, seed: int):
+    server.cube = sample(steps=7)
+    error = {"column": B08, "product_id": "S2X", "code": "CF-ENG-011", "message": "no"}
+    server.cube.errors = {(4, 1): [error]}
+    ordered = client.search("33TVN")
+    server.shuffled = seed
+    result = client.search("33TVN", ordered=False)
+    assert server.commands[-1]["ordered"] is False
+    xr.testing.assert_identical(result.datatree, ordered.datatree)
+    for band in server.cube.bands:
+        values = result.datatree[band.path].values
+        np.testing.assert_array_equal(values, band.pixels)
+        assert values.flags.c_contiguous and values.flags.writeable
+    assert [found.time for found in result.errors] == [server.cube.times[4]]
+
+
 def test_no_time_steps(server: Server, client: cubeflight.Client):
     server.cube = sample(steps=0)
     tree = client.search("33TVN").datatree

@@ -15,6 +15,6 @@ mod row;
 mod schema;
 
 pub use error::{Error, Result};
-pub use message::{encode_empty, encode_row, encode_schema};
+pub use message::{encode_empty, encode_row, encode_row_as, encode_schema};
 pub use row::{BlockRow, ColumnError, Status};
 pub use schema::{SCHEMA_VERSION, cube_schema};

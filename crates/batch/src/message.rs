@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_flight::{FlightData, SchemaAsIpc};
+use arrow_ipc::CompressionType;
 use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
 use arrow_schema::{Schema, SchemaRef};
 use bytes::Bytes;
+use cubeflight_sentinel2::Compression;
 use prost::Message;
 
 use crate::Result;
@@ -25,11 +27,29 @@ pub fn encode_schema(schema: &Schema) -> FlightData {
 /// # Errors
 /// What Arrow refuses to write.
 pub fn encode_row(batch: &RecordBatch, note: &str) -> Result<FlightData> {
+    encode_row_as(batch, note, Compression::None)
+}
+
+/// As [`encode_row`], each buffer compressed as asked for. One that would not become smaller is left
+/// as it is, so a message is never larger than without compression but for 8 bytes a buffer.
+///
+/// # Errors
+/// What Arrow refuses to write.
+pub fn encode_row_as(
+    batch: &RecordBatch,
+    note: &str,
+    compression: Compression,
+) -> Result<FlightData> {
     let mut tracker = DictionaryTracker::new(true);
+    let compression = match compression {
+        Compression::None => None,
+        Compression::Lz4 => Some(CompressionType::LZ4_FRAME),
+        Compression::Zstd => Some(CompressionType::ZSTD),
+    };
     let (_, encoded) = IpcDataGenerator::default().encode(
         batch,
         &mut tracker,
-        &IpcWriteOptions::default(),
+        &IpcWriteOptions::default().try_with_compression(compression)?,
         &mut IpcWriteContext::default(),
     )?;
     let message =

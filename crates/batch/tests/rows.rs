@@ -19,9 +19,9 @@ use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::utils::flight_data_to_arrow_batch;
 use arrow_schema::Schema;
 use common::{Request, kinds, pixels, reflectance, row, schema_ref, seed};
-use cubeflight_batch::{BlockRow, ColumnError, Status, encode_row, encode_schema};
-use cubeflight_plan::{ElementType, StepMetadata};
-use cubeflight_sentinel2::DEFAULT_MESSAGE_BYTES;
+use cubeflight_batch::{BlockRow, ColumnError, Status, encode_row, encode_row_as, encode_schema};
+use cubeflight_plan::{ElementType, Layout, StepMetadata};
+use cubeflight_sentinel2::{Compression, DEFAULT_MESSAGE_BYTES};
 use futures::{StreamExt, stream};
 use prost::Message;
 
@@ -238,4 +238,56 @@ fn bodies_and_their_buffers_are_aligned() {
     let header = arrow_ipc::root_as_message(&message.data_header).unwrap();
     let buffers = header.header_as_record_batch().unwrap().buffers().unwrap();
     assert!(buffers.iter().all(|buffer| buffer.offset() % 64 == 0));
+}
+
+/// Pixels that nothing can make smaller.
+fn noise(layout: &Layout) -> Vec<Vec<u8>> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    };
+    let columns = layout.columns.iter().map(|column| column.block_bytes());
+    columns.map(|bytes| (0..bytes).map(|_| next()).collect()).collect()
+}
+
+/// Pixels that repeat become smaller, noise stays as it is; either way readers get the same rows, and
+/// body and buffers lie as without compression.
+#[test]
+fn compressed_messages_decode_to_the_same_rows() {
+    let request = kinds();
+    let schema = schema_ref(&request);
+    let noise = noise(&request.layout);
+    let plain: Vec<Vec<u8>> = noise.iter().map(|bytes| vec![3; bytes.len()]).collect();
+    for (pixels, shrinks) in [(&noise, false), (&plain, true)] {
+        let row = batch(&request, full_row(pixels));
+        let whole = encode_row(&row, "{}").unwrap();
+        for compression in [Compression::Lz4, Compression::Zstd] {
+            let message = encode_row_as(&row, "{}", compression).unwrap();
+            let header = arrow_ipc::root_as_message(&message.data_header).unwrap();
+            let header = header.header_as_record_batch().unwrap();
+            let codec = header.compression().unwrap().codec();
+            let expected = match compression {
+                Compression::Lz4 => arrow_ipc::CompressionType::LZ4_FRAME,
+                _ => arrow_ipc::CompressionType::ZSTD,
+            };
+            assert_eq!(codec, expected);
+            let buffers = header.buffers().unwrap();
+            assert!(buffers.iter().all(|buffer| buffer.offset() % 64 == 0));
+            let encoded = message.encode_to_vec();
+            assert_eq!((encoded.len() - message.data_body.len()) % 64, 0);
+
+            let (smaller, larger) = (message.data_body.len(), whole.data_body.len());
+            match shrinks {
+                true => assert!(smaller * 20 < larger, "{smaller} of {larger}"),
+                // 8 bytes a buffer, with the room up to the next multiple of 64
+                false => assert!(smaller <= larger + 64 * buffers.len(), "{smaller} of {larger}"),
+            }
+            let back = decode(vec![encode_schema(&schema), message]);
+            assert_eq!(back, [row.clone()]);
+            assert_tensors(&request, &back[0], pixels);
+        }
+    }
 }

@@ -39,6 +39,9 @@ pub(crate) fn wire(args: &RequestArgs) -> Result<v1::CubeRequest, CliError> {
         min_valid: args.min_valid,
         group_by: args.group_by.clone(),
         filters: args.filter.iter().map(|filter| condition(filter)).collect(),
+        ordered: args.unordered.then_some(false),
+        compression: args.compression.clone(),
+        times: words(&args.times),
     })
 }
 

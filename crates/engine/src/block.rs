@@ -33,6 +33,24 @@ pub struct Block {
     _held: Option<HeldBytes>,
 }
 
+impl Block {
+    /// A row-block whose pixels come from elsewhere; it counts against no memory.
+    #[must_use]
+    pub fn of_pixels(step: usize, block: u16, pixels: Vec<Pixels>) -> Self {
+        Self {
+            step,
+            block,
+            pixels,
+            faults: Vec::new(),
+            partial: Vec::new(),
+            replaced: Vec::new(),
+            valid_fraction: None,
+            skipped: false,
+            _held: None,
+        }
+    }
+}
+
 /// What is known of a step before its first row-block.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct StepState {
@@ -99,6 +117,11 @@ impl OpenBlock {
     /// Position of the time step in the plan.
     pub(crate) fn step(&self) -> usize {
         self.state.step
+    }
+
+    /// Where it is in an ordered stream.
+    pub(crate) fn place(&self) -> (usize, u16) {
+        (self.state.step, self.block)
     }
 
     /// Which pixels are used; absent where all pixels of the only part are.
@@ -252,10 +275,14 @@ impl Filling {
         lacking.for_each(|block| block.fail(column, part, fault.clone()));
     }
 
-    /// The stream ends before the first of the blocks.
+    /// The stream ends before the first of the blocks. The others lack pixels, too: where blocks are
+    /// not given in order, they must not be given either.
     pub(crate) fn end(&self, error: Error) {
-        if let Some(first) = self.blocks.first() {
-            first.end(error);
+        let Some((first, others)) = self.blocks.split_first() else { return };
+        first.end(error);
+        for block in others {
+            let reason = "a read of several row-blocks failed, the first of them tells why";
+            block.end(Error::Task { reason: reason.to_owned() });
         }
     }
 }

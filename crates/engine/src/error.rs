@@ -1,6 +1,11 @@
 //! Errors of this crate.
 
+use chrono::{DateTime, Utc};
 use cubeflight_plan::Fault;
+use cubeflight_sentinel2::format_step_time;
+
+/// Times that a text names before it only counts them.
+const NAMED_TIMES: usize = 3;
 
 /// A request that could not be resolved, or a cube that could not be finished.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +54,12 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// Time steps that the cube does not have.
+    #[error("the cube has no time step at {}", some_of(times))]
+    UnknownTimes {
+        /// Times asked for.
+        times: Vec<DateTime<Utc>>,
+    },
     /// Bounds could not be brought to the tile's UTM zone.
     #[error(transparent)]
     Crs(#[from] cubeflight_crs::Error),
@@ -74,6 +85,15 @@ pub enum Error {
     Layout(#[from] cubeflight_plan::LayoutError),
 }
 
+fn some_of(times: &[DateTime<Utc>]) -> String {
+    let named: Vec<String> = times.iter().take(NAMED_TIMES).map(format_step_time).collect();
+    let named = named.join(", ");
+    match times.len().saturating_sub(NAMED_TIMES) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -97,6 +117,7 @@ impl Error {
         "CF-ENG-001",
         "CF-ENG-002",
         "CF-ENG-003",
+        "CF-ENG-004",
         fault_code::ABSENT,
         fault_code::OFFSET_UNKNOWN,
         fault_code::SIZE_CHANGED,
@@ -113,6 +134,7 @@ impl Error {
             Self::WorkingSet { .. } => "CF-ENG-001",
             Self::Task { .. } => "CF-ENG-002",
             Self::Pool { .. } => "CF-ENG-003",
+            Self::UnknownTimes { .. } => "CF-ENG-004",
             Self::Crs(error) => error.code(),
             Self::InWindow { error, .. } => error.code(),
             Self::Domain(error) => error.code(),

@@ -9,6 +9,7 @@ use cubeflight_plan::{CostModel, Layout, LayoutRequest, Plan, Step};
 use cubeflight_sentinel2::{AssetId, Bounds, CubeRequest, ProductId, Radiometry, RequestBounds};
 use cubeflight_tlm::TlmRecord;
 
+use crate::select;
 use crate::sources::{mask_assets, plan_step};
 use crate::validity::MAX_PARTS;
 use crate::{Engine, Error, Result};
@@ -97,12 +98,15 @@ impl Engine {
     }
 
     async fn steps(&self, request: &CubeRequest) -> Result<Steps> {
-        let query = Query {
-            level: request.level,
-            tile: request.tile,
-            time: request.time,
-            product_ids: request.product_ids.clone(),
+        let times = &request.delivery.times;
+        let product_ids = request.product_ids.clone();
+        // Ids are looked for in all of the period, to tell which of them it does not have.
+        let time =
+            if product_ids.is_empty() { select::period(request) } else { Some(request.time) };
+        let Some(time) = time else {
+            return Err(Error::UnknownTimes { times: times.clone() });
         };
+        let query = Query { level: request.level, tile: request.tile, time, product_ids };
         let mut found = self.catalog.search(&query).await?;
         self.metadata.complete(&self.archive, &mut found.products).await?;
         let not_found = not_found(&query.product_ids, &found);
@@ -118,7 +122,9 @@ impl Engine {
             cloud_cover_max: request.cloud_cover_max,
             filters: &request.filters,
         };
-        Ok(resolve_steps(found, &rules)?)
+        let mut steps = resolve_steps(found, &rules)?;
+        select::select(&mut steps, times)?;
+        Ok(steps)
     }
 
     async fn records(&self, request: &CubeRequest, steps: &[TimeStep]) -> Result<Records> {

@@ -1,14 +1,14 @@
-//! From a plan to row-blocks, in time order.
+//! From a plan to row-blocks.
 //!
 //! One task per stream walks the plan. It opens the row-blocks that the next reads fill, as far
 //! ahead as the look-ahead allows, and spawns the reads; each read decodes its tiles in the pool
-//! and writes into the open blocks. A second future waits for the blocks in order and hands them
-//! out. Bytes are returned to the look-ahead when a block is dropped, so a client that stops
+//! and writes into the open blocks. A second future (`hand_out`) waits for the blocks, in order or
+//! whichever is complete first, and hands them out. Bytes are returned to the look-ahead when a block is dropped, so a client that stops
 //! reading stops everything. Dropping the stream ends all of it: reads are aborted, decoder jobs
 //! that have not begun do nothing.
 //!
 //! What ends a cube travels with the block that it spoils: the stream gives every block before
-//! that one, then the error. A block that lacks pixels for a passing reason is never given.
+//! that one, in no order perhaps some after it, then the error. A block that lacks pixels for a passing reason is never given.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -18,7 +18,7 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use cubeflight_plan::{Fault, Layout, Plan, PlannedPart, PlannedSource, PlannedStep, ReadGroup};
-use cubeflight_sentinel2::{OnError, ProductId};
+use cubeflight_sentinel2::{OnError, Order, ProductId};
 use futures::Stream;
 use futures::future::{join, join_all, pending};
 use tokio::sync::{Semaphore, mpsc};
@@ -29,6 +29,7 @@ use tracing::Instrument;
 
 use crate::block::{Filling, OpenBlock, StepState};
 use crate::fetch::{AssetTask, Context, Failed, Place};
+use crate::hand_out::{Opened, hand_out};
 use crate::mask::{self, Masked};
 use crate::memory::{self, StreamMemory};
 use crate::trouble::Trouble;
@@ -70,8 +71,8 @@ pub struct RunStats {
     pub decode_time: Duration,
 }
 
-/// Row-blocks in time order, up to the first one that cannot be given, then the reason. Dropping
-/// it cancels what is under way.
+/// Row-blocks up to the first one that cannot be given, then the reason. Dropping it cancels what is
+/// under way.
 ///
 /// A block counts against the look-ahead until it is dropped: to keep the pixels of many, take them
 /// out of their blocks.
@@ -118,11 +119,20 @@ impl Stream for BlockStream {
 }
 
 impl Engine {
-    /// Reads and decodes a plan.
+    /// Reads and decodes a plan; its row-blocks come in time order.
     ///
     /// Must be called within a tokio runtime.
     #[must_use]
     pub fn run(&self, plan: Plan, on_error: OnError) -> BlockStream {
+        self.run_in(Order::Time, plan, on_error)
+    }
+
+    /// Reads and decodes a plan. In order of completion, a stream that ends with an error has given
+    /// at least the row-blocks that it would have given in time order.
+    ///
+    /// Must be called within a tokio runtime.
+    #[must_use]
+    pub fn run_in(&self, order: Order, plan: Plan, on_error: OnError) -> BlockStream {
         let cancelled = CancellationToken::new();
         let context = Arc::new(Context {
             engine: self.clone(),
@@ -132,19 +142,17 @@ impl Engine {
             flow: Arc::new(self.queue.flow(Arc::from(TENANT), 1)),
         });
         let (sender, blocks) = mpsc::channel(1);
-        let supervised = supervise(Arc::clone(&context), plan, on_error, sender);
+        let supervised = supervise(Arc::clone(&context), order, plan, on_error, sender);
         // What the stream logs is of the call that runs it.
         tokio::spawn(supervised.in_current_span());
         BlockStream { blocks, context, _cancel: cancelled.drop_guard() }
     }
 }
 
-/// What the half that reads passes to the half that hands out.
-type Opened = Result<Arc<OpenBlock>>;
-
 /// Runs both halves of a stream until the last block, the first error, or nobody listens.
 async fn supervise(
     context: Arc<Context>,
+    order: Order,
     plan: Plan,
     on_error: OnError,
     sender: mpsc::Sender<Result<Block>>,
@@ -165,7 +173,7 @@ async fn supervise(
         pending::<()>().await;
     };
     let failure = tokio::select! {
-        outcome = hand_out(&context.layout, open, &sender) => outcome.err(),
+        outcome = hand_out(order, &context.layout, open, &sender) => outcome.err(),
         () = produce => None,
         () = sender.closed() => None,
         () = context.cancelled.cancelled() => None,
@@ -180,21 +188,6 @@ async fn supervise(
     }
     drop(sender);
     context.engine.flush().await;
-}
-
-/// Waits for the open blocks in order and sends them on.
-async fn hand_out(
-    layout: &Layout,
-    mut open: mpsc::Receiver<Opened>,
-    sender: &mpsc::Sender<Result<Block>>,
-) -> Result<()> {
-    while let Some(opened) = open.recv().await {
-        let block = opened?.finish(layout).await?;
-        if sender.send(Ok(block)).await.is_err() {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// The half that walks the plan.

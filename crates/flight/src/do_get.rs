@@ -2,22 +2,16 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
 
-use arrow_buffer::Buffer;
 use arrow_flight::{FlightData, Ticket};
 use arrow_schema::SchemaRef;
-use cubeflight_batch::{
-    BlockRow, ColumnError, Status as RowStatus, encode_empty, encode_row, encode_schema,
-};
-use cubeflight_engine::{Block, Pixels};
-use cubeflight_plan::{Column, Layout, Plan, PlannedStep};
+use cubeflight_batch::{encode_empty, encode_schema};
+use cubeflight_plan::Plan;
 use cubeflight_proto::v1::ticket::Content;
 use cubeflight_proto::{Presented, decode_ticket};
-use cubeflight_sentinel2::CubeRequest;
+use cubeflight_sentinel2::{CubeRequest, Delivery};
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, TryFutureExt, stream};
-use serde_json::json;
 use tokio::time::timeout;
 use tonic::{Response, Status};
 
@@ -26,28 +20,14 @@ use crate::caller::Caller;
 use crate::convert::domain;
 use crate::get_schema::{check_offsets, schema};
 use crate::life::{Call, KeepAlive, late};
+use crate::rows::Encoder;
 use crate::status::{TICKET_LAYOUT, from_batch, from_engine, from_request, plain};
 use crate::ticket::{CubePart, Opened, cube_part};
 use crate::tlm::Query;
-use crate::trailers::{Counted, DECODER, ENCODE_MS, PIXELS, PLAN_MS, ROWS, Trailers};
-
-/// Row-blocks that are encoded side by side.
-const ENCODING: usize = 2;
+use crate::trailers::{Counted, DECODER, PIXELS, PLAN_MS, ROWS, Trailers};
 
 /// What a message says that has no rows.
 const KEEP_ALIVE: &str = r#"{"keep_alive":true}"#;
-
-/// What the encoder of a row needs to know of its cube.
-#[derive(Debug)]
-struct Cube {
-    layout: Arc<Layout>,
-    schema: SchemaRef,
-    /// Steps without their reads.
-    steps: Vec<PlannedStep>,
-    /// Position of the first of them in the cube, and steps of the cube.
-    first_step: usize,
-    total_steps: usize,
-}
 
 /// What a stream holds.
 #[derive(Debug, Clone)]
@@ -193,103 +173,19 @@ impl CubeFlight {
         check_offsets(request, &plan)?;
         let layout = Arc::clone(&plan.layout);
         let schema = Arc::new(schema(&layout, request)?);
-        let cube = Arc::new(Cube {
-            layout,
-            schema: Arc::clone(&schema),
-            steps: plan.steps.iter().map(without_reads).collect(),
-            first_step: steps.start,
-            total_steps: steps.end,
-        });
+        let Delivery { order, compression, .. } = request.delivery;
+        let encoder = Encoder::new(layout, Arc::clone(&schema), &plan.steps, compression);
+        let encoder = encoder.part(steps).counted(trailers.clone());
 
         trailers.set(PLAN_MS, trailers.elapsed_ms());
         trailers.set(ROWS, 0);
         trailers.set(PIXELS, 0);
         trailers.set_text(DECODER, self.engine().decoder());
         let sent = trailers.clone();
-        let encoded = trailers.clone();
-        let blocks = self.engine().run(plan, request.on_error);
-        let rows = Counted::new(blocks, trailers.clone())
-            .map(move |block| encode(Arc::clone(&cube), block, encoded.clone()))
-            .buffered(ENCODING)
+        let blocks = self.engine().run_in(order, plan, request.on_error);
+        let rows = encoder
+            .messages(Counted::new(blocks, trailers.clone()))
             .inspect(move |row| sent.add(ROWS, u64::from(row.is_ok())));
         Ok((schema, rows.boxed()))
-    }
-}
-
-fn without_reads(step: &PlannedStep) -> PlannedStep {
-    PlannedStep {
-        time: step.time,
-        product_ids: step.product_ids.clone(),
-        metadata: step.metadata.clone(),
-        parts: Vec::new(),
-        mask: None,
-    }
-}
-
-/// Encoding copies the pixels once more, so it stays off the threads that answer calls.
-async fn encode(
-    cube: Arc<Cube>,
-    block: cubeflight_engine::Result<Block>,
-    trailers: Trailers,
-) -> Result<FlightData, Status> {
-    let block = block.map_err(|error| from_engine(&error))?;
-    let work = move || {
-        let begun = Instant::now();
-        let pixels = pixels(&cube.layout, &block);
-        let Some(step) = cube.steps.get(block.step) else {
-            return Err(plain("CF-ENG-002", "a row-block of a step that was not planned"));
-        };
-        let at = cube.first_step + block.step;
-        let note = json!({ "step": at, "steps": cube.total_steps, "block": block.block });
-        let batch = row_of(&cube.layout, step, block).into_batch(&cube.layout, &cube.schema);
-        let batch = batch.map_err(|error| from_batch(&error))?;
-        let message = encode_row(&batch, &note.to_string());
-        trailers.add_time(ENCODE_MS, begun.elapsed());
-        trailers.add(PIXELS, pixels);
-        message.map_err(|error| from_batch(&error))
-    };
-    let joined = tokio::task::spawn_blocking(work).await;
-    joined.map_err(|error| plain("CF-ENG-002", &error.to_string()))?
-}
-
-/// Pixels of the windows that a row holds, of all bands; what is padded is none. A row that stands for
-/// a skipped step has none.
-fn pixels(layout: &Layout, block: &Block) -> u64 {
-    let of_column = |column: &Column| column.block_window(u32::from(block.block)).pixels();
-    if block.skipped { 0 } else { layout.columns.iter().map(of_column).sum() }
-}
-
-/// A row-block with what is known of its step.
-#[must_use]
-pub fn row_of(layout: &Layout, step: &PlannedStep, block: Block) -> BlockRow {
-    let faults = block.faults.iter().chain(&block.partial).chain(&block.replaced);
-    let errors = faults.map(|(column, fault)| ColumnError {
-        column: layout.columns.get(*column).map_or_else(String::new, |c| c.path.clone()),
-        product_id: fault.product.to_string(),
-        code: fault.code.to_owned(),
-        message: fault.message.clone(),
-    });
-    let failed: Vec<usize> = block.faults.iter().map(|(column, _)| *column).collect();
-    let status = match block.skipped {
-        true => RowStatus::Skipped,
-        false => RowStatus::of(layout.columns.len(), &failed, !block.partial.is_empty()),
-    };
-    BlockRow {
-        time: step.time,
-        product_ids: step.product_ids.iter().map(ToString::to_string).collect(),
-        status,
-        errors: errors.collect(),
-        block: block.block,
-        metadata: step.metadata.clone(),
-        valid_fraction: block.valid_fraction,
-        pixels: block.pixels.into_iter().map(buffer_of).collect(),
-    }
-}
-
-fn buffer_of(pixels: Pixels) -> Buffer {
-    match pixels {
-        Pixels::U8(values) => Buffer::from_vec(values),
-        Pixels::U16(values) => Buffer::from_vec(values),
-        Pixels::F32(values) => Buffer::from_vec(values),
     }
 }

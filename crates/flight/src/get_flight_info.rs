@@ -2,7 +2,7 @@
 
 use arrow_flight::{FlightDescriptor, FlightInfo};
 use cubeflight_engine::Resolved;
-use cubeflight_sentinel2::CubeRequest;
+use cubeflight_sentinel2::{CubeRequest, Order};
 use tonic::Status;
 
 use crate::CubeFlight;
@@ -58,7 +58,7 @@ impl CubeFlight {
             .with_descriptor(descriptor)
             .with_total_records(known(rows))
             .with_total_bytes(known(bytes))
-            .with_ordered(true)
+            .with_ordered(request.delivery.order == Order::Time)
             .with_app_metadata(metadata);
         Ok(endpoints.into_iter().fold(info, FlightInfo::with_endpoint))
     }

@@ -31,9 +31,10 @@ impl CubeFlight {
     }
 }
 
-/// The schema of a request: the same for every RPC and every endpoint.
+/// The schema of a request: the same for every RPC and every endpoint, and however the cube is
+/// delivered.
 pub(crate) fn schema(layout: &Layout, request: &CubeRequest) -> Result<Schema, Status> {
-    let normalised = v1::CubeRequest::from(request);
+    let normalised = v1::CubeRequest::from(request).without_delivery();
     let json = encode_request_json(&normalised).map_err(|error| from_request(&error))?;
     let schema = cube_schema(layout, &request.time, &json, request.raw_offset());
     schema.map_err(|error| from_batch(&error))

@@ -17,6 +17,7 @@ mod life;
 mod list_flights;
 mod locations;
 mod poll_flight_info;
+mod rows;
 mod service;
 mod status;
 mod summary;
@@ -25,9 +26,9 @@ mod tlm;
 mod trailers;
 
 pub use cubeflight_proto::errors::{Class, Place};
-pub use do_get::row_of;
 pub use life::{Calls, Options, REQUEST_ID, Reason, RequestId, Server, StreamStats, Streams};
 pub use locations::{Location, LocationError, Locations};
+pub use rows::{Encoder, row_of};
 pub use service::{CubeFlight, Issuing, server};
 pub use status::{CODES, error_class, error_text};
 pub use summary::wire_summary;

@@ -394,7 +394,8 @@ fn cut_blocks(columns: &mut [Column], limit: u32) -> Result<u16> {
     let unit_bytes: u64 =
         columns.iter().map(|column| u64::from(rows_per_unit(column)) * column.row_bytes()).sum();
     if unit_bytes > u64::from(limit) {
-        return Err(Error::MessageTooSmall { limit, minimum: unit_bytes });
+        // a window may have fewer rows than a unit
+        return Err(Error::MessageTooSmall { limit, minimum: unit_bytes.min(step_bytes) });
     }
     let units = (BLOCK_GOAL.min(u64::from(limit)) / unit_bytes.max(1)).max(1);
     // A block is never taller than the tile, so the product fits.

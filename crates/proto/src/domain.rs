@@ -8,6 +8,7 @@ use sentinel2::{
     Radiometry, RequestBounds, SclMask, TimeRange, reduce_level,
 };
 
+use crate::delivery;
 use crate::v1;
 use crate::{Error, Result};
 
@@ -64,6 +65,7 @@ impl TryFrom<&v1::CubeRequest> for sentinel2::CubeRequest {
             min_valid: wire.min_valid.map(min_valid).transpose()?,
             on_error: on_error(&wire.on_error)?,
             max_message_bytes: message_bytes(wire.max_message_bytes)?,
+            delivery: delivery::delivery(wire)?,
         })
     }
 }
@@ -77,7 +79,7 @@ impl From<&sentinel2::CubeRequest> for v1::CubeRequest {
         };
         let first = request.bounds.as_ref().or(request.windows.first());
         let crs = first.and_then(|bounds| bounds.crs.clone());
-        Self {
+        let mut wire = Self {
             collection: request.level.collection().to_owned(),
             tile: request.tile.to_string(),
             datetime: request.time.to_string(),
@@ -104,7 +106,9 @@ impl From<&sentinel2::CubeRequest> for v1::CubeRequest {
             group_by: request.group_by.to_string(),
             filters: request.filters.iter().map(wire_filter).collect(),
             ..Self::default()
-        }
+        };
+        delivery::write(&request.delivery, &mut wire);
+        wire
     }
 }
 

@@ -9,6 +9,8 @@ mod error;
 pub mod errors;
 
 #[cfg(feature = "domain")]
+mod delivery;
+#[cfg(feature = "domain")]
 mod domain;
 
 /// Version 1 of the wire types, generated from `proto/cubeflight/v1/cube.proto`.

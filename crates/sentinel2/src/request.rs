@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::{
-    Align, AssetId, Error, Filter, Level, MgrsTile, ProductId, Radiometry, Result, SclMask,
-    TimeRange,
+    Align, AssetId, Delivery, Error, Filter, Level, MgrsTile, ProductId, Radiometry, Result,
+    SclMask, TimeRange,
 };
 
 /// Which products make one time step.
@@ -98,6 +98,8 @@ pub struct CubeRequest {
     pub on_error: OnError,
     /// Largest body of one message in bytes.
     pub max_message_bytes: u32,
+    /// Which steps are sent, and how.
+    pub delivery: Delivery,
 }
 
 impl CubeRequest {
@@ -145,6 +147,7 @@ mod tests {
                 min_valid: None,
                 on_error: OnError::default(),
                 max_message_bytes: DEFAULT_MESSAGE_BYTES,
+                delivery: crate::Delivery::default(),
             };
             request.raw_offset()
         };

@@ -102,7 +102,7 @@ fn span(text: &str) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
 }
 
 /// A date with time; without an offset it is UTC.
-fn moment(text: &str) -> Option<DateTime<Utc>> {
+pub(crate) fn moment(text: &str) -> Option<DateTime<Utc>> {
     if !text.is_ascii() || !text.as_bytes().first()?.is_ascii_digit() {
         return None;
     }

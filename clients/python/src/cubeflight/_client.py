@@ -95,6 +95,9 @@ class Client:
         query: _request.Query | None = None,
         on_error: str | None = None,
         max_message_bytes: int | None = None,
+        times: _request.Times | None = None,
+        ordered: bool | None = None,
+        compression: str | None = None,
         timeout: float | None = None,
     ) -> SearchResult: ...
 
@@ -120,6 +123,9 @@ class Client:
         query: _request.Query | None = None,
         on_error: str | None = None,
         max_message_bytes: int | None = None,
+        times: _request.Times | None = None,
+        ordered: bool | None = None,
+        compression: str | None = None,
         timeout: float | None = None,
     ) -> WindowsResult: ...
 
@@ -144,6 +150,9 @@ class Client:
         query: _request.Query | None = None,
         on_error: str | None = None,
         max_message_bytes: int | None = None,
+        times: _request.Times | None = None,
+        ordered: bool | None = None,
+        compression: str | None = None,
         timeout: float | None = None,
     ) -> SearchResult | WindowsResult:
         """Reads a cube into memory, or with `windows` several.
@@ -179,6 +188,12 @@ class Client:
             on_error: ``"mark"`` (default: a broken asset becomes fill and an entry in
                 ``errors``) or ``"fail"``.
             max_message_bytes: largest Flight message.
+            times: only the time steps of these times, as the ``time`` coordinate of the same cube
+                has them; a time that it does not have is refused with :class:`NotFound`.
+            ordered: False lets the server send row-blocks as they are complete; the cube is the
+                same.
+            compression: of the messages, ``"lz4"`` or ``"zstd"``, for slow networks; ``"none"``
+                (default) is fastest elsewhere.
             timeout: seconds for each call to the server, the transfer included.
 
         Raises:
@@ -203,6 +218,9 @@ class Client:
             query=query,
             on_error=on_error,
             max_message_bytes=max_message_bytes,
+            times=times,
+            ordered=ordered,
+            compression=compression,
         )
         info = self._info(command, timeout)
         plan = _request.decode_plan(info.app_metadata)
@@ -363,6 +381,9 @@ def _arguments(tile: str, given: dict[str, Any]) -> bytes:
         "query": None,
         "on_error": None,
         "max_message_bytes": None,
+        "times": None,
+        "ordered": None,
+        "compression": None,
     }
     unknown = given.keys() - defaults.keys()
     if unknown:

@@ -35,8 +35,8 @@ _STEP_ATTRS: dict[str, dict[str, str]] = {
 class Builder:
     """Copies the stream into arrays that are allocated once.
 
-    Rows arrive in time order, the row-blocks of a step one after the other. Each row is copied from
-    the Arrow buffer to its place and let go, so memory is the cube and one message.
+    Rows may arrive in any order. Each is copied from the Arrow buffer to its place, which its time
+    and row-block tell, and let go, so memory is the cube and one message.
 
     With `window`, the columns of one window of a list, all rows are of that window.
     """
@@ -132,6 +132,7 @@ class Builder:
     def finish(self) -> tuple[xr.DataTree, list[StepError]]:
         """The cube, or the error that says which steps did not arrive."""
         self._check_complete()
+        self._sort()
         times = np.array(list(self._index), dtype="datetime64[us]")
         groups: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs=self._root_attrs())}
         by_group: dict[str, list[tuple[Column, np.ndarray[Any, Any]]]] = {}
@@ -151,6 +152,31 @@ class Builder:
             for error in row.get("errors") or ()
         ]
         return xr.DataTree.from_dict(groups), errors
+
+    def _sort(self) -> None:
+        """Brings the steps, which stand as they arrived, into time order; step by step, so that
+        nothing is held twice."""
+        order = sorted(self._index)
+        if order == list(self._index):
+            return
+        source = [self._index[time] for time in order]  # where the step of each place stands
+        self._rows = [self._rows[step] for step in source]
+        moved = [False] * len(source)
+        for start in range(len(source)):
+            if moved[start] or source[start] == start:
+                continue
+            # a cycle of the permutation: its first step is put aside, the others move up
+            aside = [array[start].copy() for array in self._arrays]
+            place = start
+            while source[place] != start:
+                for array in self._arrays:
+                    array[place] = array[source[place]]
+                moved[place] = True
+                place = source[place]
+            moved[place] = True
+            for array, step in zip(self._arrays, aside, strict=True):
+                array[place] = step
+        self._index = {time: place for place, time in enumerate(order)}
 
     def _check_complete(self) -> None:
         complete: np.ndarray[Any, Any] = np.all(self._seen, axis=1)

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ._errors import ProtocolError
 from ._result import Missing
 
@@ -18,6 +20,8 @@ Mask = Mapping[str, Any]
 Query = Mapping[str, Mapping[str, Any]]
 Windows = Iterable[Sequence[float]]
 TimeRange = Instant | tuple[Instant, Instant]
+Time = str | dt.datetime | np.datetime64
+Times = Time | Iterable[Time] | Any  # what NumPy makes an array of datetime64 of, too
 
 
 def encode(
@@ -40,6 +44,9 @@ def encode(
     query: Query | None,
     on_error: str | None,
     max_message_bytes: int | None,
+    times: Times | None,
+    ordered: bool | None,
+    compression: str | None,
 ) -> bytes:
     """A CubeRequest as proto3 JSON; what is None is left to the server's default."""
     request: dict[str, Any] = {
@@ -63,6 +70,8 @@ def encode(
         request["mask"] = _mask(mask)
     if query is not None:
         request["filters"] = _filters(query)
+    if times is not None:
+        request["times"] = _times(times)
     optional = {
         "minValid": min_valid,
         "groupBy": group_by,
@@ -71,6 +80,8 @@ def encode(
         "radiometry": radiometry,
         "onError": on_error,
         "maxMessageBytes": max_message_bytes,
+        "ordered": ordered,
+        "compression": compression,
     }
     request.update({key: value for key, value in optional.items() if value is not None})
     return json.dumps(request, allow_nan=False).encode()
@@ -95,6 +106,27 @@ def _instant(value: Instant) -> str:
         utc = value.astimezone(dt.timezone.utc) if value.tzinfo else value
         return utc.replace(tzinfo=None).isoformat() + "Z"
     return value.isoformat()
+
+
+def _times(times: Times) -> list[str]:
+    """RFC 3339 of times, of which one may stand alone."""
+    several: Any = times
+    if isinstance(times, str | dt.datetime):
+        several = [times]
+    elif getattr(getattr(times, "dtype", None), "kind", None) == "M":  # the coordinate itself, say
+        several = np.asarray(times).ravel()
+    listed = [_time(time) for time in several]
+    if not listed:
+        raise ValueError("times is an empty list: give at least one, or None for all")
+    return listed
+
+
+def _time(time: Time) -> str:
+    if getattr(getattr(time, "dtype", None), "kind", None) == "M":  # or an array of one
+        return f"{np.asarray(time).astype('datetime64[us]').item().isoformat()}Z"
+    if isinstance(time, str | dt.datetime):
+        return _instant(time)
+    raise ValueError(f"times are datetimes or text such as 2021-01-03T10:14:11Z, not {time!r}")
 
 
 def _bounds(values: Sequence[float]) -> dict[str, float]:

@@ -86,6 +86,18 @@ pub(crate) struct RequestArgs {
     /// "platform in sentinel-2a,sentinel-2b"; may be given several times
     #[arg(long, value_name = "CONDITION")]
     pub(crate) filter: Vec<String>,
+
+    /// Only the time steps of these times, comma separated, for example 2021-01-03T10:14:11Z
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    pub(crate) times: Vec<String>,
+
+    /// Let row-blocks be sent as they are complete, and not in time order
+    #[arg(long)]
+    pub(crate) unordered: bool,
+
+    /// Compress messages: none, lz4 or zstd
+    #[arg(long, default_value = "none", value_name = "HOW")]
+    pub(crate) compression: String,
 }
 
 #[derive(Debug, Args)]

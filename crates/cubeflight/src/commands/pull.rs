@@ -63,7 +63,7 @@ pub(crate) async fn fetch(
             cube.add(&batch)?;
         }
     }
-    cube.check()?;
+    cube.finish()?;
     for (column, code, message) in &cube.errors {
         eprintln!("fill in {column}: {code} {message}");
     }

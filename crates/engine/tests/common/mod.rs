@@ -88,6 +88,7 @@ impl Known {
             radiometry: Radiometry::Raw,
             on_error: OnError::Mark,
             max_message_bytes: DEFAULT_MESSAGE_BYTES,
+            delivery: cubeflight_sentinel2::Delivery::default(),
         }
     }
 

@@ -62,6 +62,19 @@ fn a_limit_below_one_unit_names_the_minimum() {
     assert!(error.to_string().contains(&(2 * 10980 * 2 + 5490 * 2).to_string()));
 }
 
+/// Two rows of 10 m and one of 60 m: fewer than the six and one that blocks are cut by.
+#[test]
+fn a_window_below_one_unit_needs_no_more_than_itself() {
+    let bounds = Bounds::new(399_960.0, 5_299_405.0, 509_760.0, 5_299_415.0).unwrap();
+    let bands = ["B08", "B01_60m"];
+    let step = 2 * 10980 * 2 + 1830 * 2;
+    let error = layout(&bands, Some(bounds), step - 1).unwrap_err();
+    assert_eq!(error.code(), "CF-PLN-001");
+    assert!(error.to_string().contains(&format!("at least {step} bytes")), "{error}");
+    let layout = layout(&bands, Some(bounds), step).unwrap();
+    assert_eq!((layout.blocks, layout.block_bytes()), (1, u64::from(step)));
+}
+
 #[test]
 fn a_reduced_tile_is_smaller_and_has_the_same_unit() {
     let bands = ["B08", "B11", "B01_60m", "TCI", "SCL"];

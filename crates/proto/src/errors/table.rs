@@ -108,6 +108,7 @@ pub const TABLE: &[Entry] = &[
     entry("CF-ENG-001", Class::ResourceExhausted, "The request needs more memory at once than one stream gets.", "ask for fewer bands or smaller bounds"),
     entry("CF-ENG-002", Class::Internal, "A task ended early.", "try again, and report it if it happens again"),
     entry("CF-ENG-003", Class::Internal, "The decoders cannot be started.", "check the limits on threads"),
+    entry("CF-ENG-004", Class::NotFound, "The cube has no time step at a time that was asked for.", "take times from column time of the same cube, asked for without times"),
     entry("CF-ENG-011", Class::NotFound, "The product has no such asset.", "ask for a band that the baseline has, or leave onError at mark"),
     entry("CF-ENG-012", Class::FailedPrecondition, "The radiometric offset of the product is not known.", "ask for raw, or give a catalogue with product metadata"),
     entry("CF-ENG-013", Class::DataLoss, "A file does not match its own structure.", "fetch the file again, it changed or is damaged"),

@@ -109,6 +109,19 @@ pub struct CubeRequest {
     /// so that no window is empty. A point is a window with min = max. Excludes bounds.
     #[prost(message, repeated, tag = "18")]
     pub windows: ::prost::alloc::vec::Vec<Bounds>,
+    /// Whether row-blocks are sent in time order, those of a step one after the other; absent: true.
+    /// False: each as soon as it is complete. Then place them by time and block.
+    #[prost(bool, optional, tag = "19")]
+    pub ordered: ::core::option::Option<bool>,
+    /// Compression of the buffers of a message, as Arrow IPC defines it: "none" (default), "lz4" or
+    /// "zstd". Readers of Arrow undo it by themselves.
+    #[prost(string, tag = "20")]
+    pub compression: ::prost::alloc::string::String,
+    /// Only the time steps of these times, as column time has them: RFC 3339, UTC where there is no
+    /// offset, for example "2021-01-03T10:14:11Z"; at most 3,000. Empty: all. The steps are made as for
+    /// the whole cube, then selected. A time that the cube does not have is refused.
+    #[prost(string, repeated, tag = "21")]
+    pub times: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Endpoints to divide the cube among, contiguous in time and none within a calendar month, at most
     /// 64; a cube of fewer months has fewer, and one whose tickets would be too long has more. 0: what
     /// the server is set to. Not part of the normalised request: it changes no row.

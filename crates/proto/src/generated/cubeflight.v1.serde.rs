@@ -343,6 +343,15 @@ impl serde::Serialize for CubeRequest {
         if !self.windows.is_empty() {
             len += 1;
         }
+        if self.ordered.is_some() {
+            len += 1;
+        }
+        if !self.compression.is_empty() {
+            len += 1;
+        }
+        if !self.times.is_empty() {
+            len += 1;
+        }
         if self.max_endpoints != 0 {
             len += 1;
         }
@@ -401,6 +410,15 @@ impl serde::Serialize for CubeRequest {
         if !self.windows.is_empty() {
             struct_ser.serialize_field("windows", &self.windows)?;
         }
+        if let Some(v) = self.ordered.as_ref() {
+            struct_ser.serialize_field("ordered", v)?;
+        }
+        if !self.compression.is_empty() {
+            struct_ser.serialize_field("compression", &self.compression)?;
+        }
+        if !self.times.is_empty() {
+            struct_ser.serialize_field("times", &self.times)?;
+        }
         if self.max_endpoints != 0 {
             struct_ser.serialize_field("maxEndpoints", &self.max_endpoints)?;
         }
@@ -438,6 +456,9 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
             "filters",
             "reduce",
             "windows",
+            "ordered",
+            "compression",
+            "times",
             "max_endpoints",
             "maxEndpoints",
         ];
@@ -462,6 +483,9 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
             Filters,
             Reduce,
             Windows,
+            Ordered,
+            Compression,
+            Times,
             MaxEndpoints,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
@@ -502,6 +526,9 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
                             "filters" => Ok(GeneratedField::Filters),
                             "reduce" => Ok(GeneratedField::Reduce),
                             "windows" => Ok(GeneratedField::Windows),
+                            "ordered" => Ok(GeneratedField::Ordered),
+                            "compression" => Ok(GeneratedField::Compression),
+                            "times" => Ok(GeneratedField::Times),
                             "maxEndpoints" | "max_endpoints" => Ok(GeneratedField::MaxEndpoints),
                             _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
                         }
@@ -540,6 +567,9 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
                 let mut filters__ = None;
                 let mut reduce__ = None;
                 let mut windows__ = None;
+                let mut ordered__ = None;
+                let mut compression__ = None;
+                let mut times__ = None;
                 let mut max_endpoints__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
@@ -659,6 +689,24 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
                             }
                             windows__ = Some(map_.next_value()?);
                         }
+                        GeneratedField::Ordered => {
+                            if ordered__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("ordered"));
+                            }
+                            ordered__ = map_.next_value()?;
+                        }
+                        GeneratedField::Compression => {
+                            if compression__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("compression"));
+                            }
+                            compression__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Times => {
+                            if times__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("times"));
+                            }
+                            times__ = Some(map_.next_value()?);
+                        }
                         GeneratedField::MaxEndpoints => {
                             if max_endpoints__.is_some() {
                                 return Err(serde::de::Error::duplicate_field("maxEndpoints"));
@@ -688,6 +736,9 @@ impl<'de> serde::Deserialize<'de> for CubeRequest {
                     filters: filters__.unwrap_or_default(),
                     reduce: reduce__.unwrap_or_default(),
                     windows: windows__.unwrap_or_default(),
+                    ordered: ordered__,
+                    compression: compression__.unwrap_or_default(),
+                    times: times__.unwrap_or_default(),
                     max_endpoints: max_endpoints__.unwrap_or_default(),
                 })
             }

@@ -60,6 +60,7 @@ async fn the_engine_reads_the_landscape() {
         radiometry: Radiometry::Raw,
         on_error: OnError::Fail,
         max_message_bytes: DEFAULT_MESSAGE_BYTES,
+        delivery: cubeflight_sentinel2::Delivery::default(),
     };
     let plan = engine.resolve(&request).await.unwrap().plan;
     assert_eq!((plan.steps.len(), plan.layout.blocks), (3, 1));

@@ -1,5 +1,7 @@
 //! A cube in memory, filled row by row from a stream.
 
+use std::collections::HashMap;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, TimestampMicrosecondType, UInt8Type, UInt16Type};
 use arrow_array::{Array, RecordBatch};
@@ -54,7 +56,10 @@ pub(crate) struct Cube {
     pub(crate) errors: Vec<(String, String, String)>,
     expected: usize,
     blocks: usize,
-    next_block: usize,
+    /// Position in `steps` of each time.
+    positions: HashMap<i64, usize>,
+    /// Which row-blocks have come, step by step.
+    seen: Vec<bool>,
 }
 
 impl Cube {
@@ -80,7 +85,8 @@ impl Cube {
             steps: Vec::with_capacity(expected),
             errors: Vec::new(),
             expected,
-            next_block: 0,
+            positions: HashMap::new(),
+            seen: Vec::new(),
         };
         for column in &mut cube.columns {
             column.pixels = vec![0; column.step_bytes() * expected];
@@ -88,7 +94,7 @@ impl Cube {
         Ok(cube)
     }
 
-    /// Takes the rows of a batch, in the order of the stream.
+    /// Takes the rows of a batch; the rows of a stream may come in any order.
     pub(crate) fn add(&mut self, batch: &RecordBatch) -> Result<(), CliError> {
         for row in 0..batch.num_rows() {
             self.add_row(batch, row)?;
@@ -98,39 +104,72 @@ impl Cube {
 
     fn add_row(&mut self, batch: &RecordBatch, row: usize) -> Result<(), CliError> {
         let head = Head::of(batch, row).ok_or_else(|| promised(&"a row lacks its step columns"))?;
-        if head.block != self.next_block {
-            return Err(promised(&format!("row-block {} came out of order", head.block)));
+        if head.block >= self.blocks {
+            return Err(promised(&format!("row-block {} of {}", head.block, self.blocks)));
         }
-        match self.steps.last_mut().filter(|_| self.next_block > 0) {
-            // some row-blocks of a step may be whole and others not
-            Some(step) if step.status != head.step.status => "partial".clone_into(&mut step.status),
-            Some(_) => (),
-            None => self.steps.push(head.step),
-        }
-        if self.steps.len() > self.expected {
-            return Err(promised(&"more time steps than were planned"));
-        }
-        self.errors.extend(head.errors);
-        let step = self.steps.len() - 1;
+        let Head { step: described, block, errors } = head;
+        let (time, skipped) = (described.time, described.status == "skipped");
+        let step = match self.positions.get(&time).copied() {
+            Some(known) => {
+                // some row-blocks of a step may be whole and others not
+                if let Some(known) = self.steps.get_mut(known)
+                    && known.status != described.status
+                {
+                    "partial".clone_into(&mut known.status);
+                }
+                known
+            }
+            None => self.begin(described)?,
+        };
+        self.errors.extend(errors);
         // one row stands for all row-blocks of a step that was skipped
-        if self.steps.last().is_some_and(|step| step.status == "skipped") {
-            self.columns.iter_mut().for_each(|column| column.fill(step));
-            return Ok(());
+        let came = if skipped { 0..self.blocks } else { block..block + 1 };
+        let came = step * self.blocks + came.start..step * self.blocks + came.end;
+        let seen = self.seen.get_mut(came).unwrap_or_default();
+        if seen.iter().any(|seen| *seen) {
+            return Err(promised(&format!("row-block {block} of a step came twice")));
         }
+        seen.fill(true);
         for column in &mut self.columns {
-            column.put(batch, row, step, head.block)?;
+            match skipped {
+                true => column.fill(step),
+                false => column.put(batch, row, step, block)?,
+            }
         }
-        self.next_block = (self.next_block + 1) % self.blocks;
         Ok(())
     }
 
-    /// Nothing may be missing at the end.
-    pub(crate) fn check(&self) -> Result<(), CliError> {
-        if self.steps.len() == self.expected && self.next_block == 0 {
-            return Ok(());
+    /// Gives a place to a step whose first row has come.
+    fn begin(&mut self, step: Step) -> Result<usize, CliError> {
+        let position = self.steps.len();
+        if position >= self.expected {
+            return Err(promised(&"more time steps than were planned"));
         }
-        let found = self.steps.len();
-        Err(promised(&format!("the stream ended in step {found} of {}", self.expected)))
+        self.positions.insert(step.time, position);
+        self.steps.push(step);
+        self.seen.resize(self.steps.len() * self.blocks, false);
+        Ok(position)
+    }
+
+    /// Nothing may be missing at the end. Brings the steps into time order.
+    pub(crate) fn finish(&mut self) -> Result<(), CliError> {
+        let whole = self.seen.chunks(self.blocks).filter(|seen| seen.iter().all(|seen| *seen));
+        let whole = whole.count();
+        if whole != self.expected {
+            let text = format!("the stream ended with {whole} of {} steps", self.expected);
+            return Err(promised(&text));
+        }
+        // each step goes where it belongs at most once, and what was there takes its place
+        for target in 0..self.steps.len() {
+            let rest = self.steps.iter().enumerate().skip(target);
+            let Some((earliest, _)) = rest.min_by_key(|(_, step)| step.time) else { break };
+            if earliest == target {
+                continue;
+            }
+            self.steps.swap(earliest, target);
+            self.columns.iter_mut().for_each(|column| column.exchange(earliest, target));
+        }
+        Ok(())
     }
 }
 
@@ -258,6 +297,18 @@ impl Column {
     /// Bytes of one time step.
     pub(crate) fn step_bytes(&self) -> usize {
         self.planes * self.height * self.width * self.element_bytes
+    }
+
+    /// Exchanges two steps, the later one first.
+    fn exchange(&mut self, later: usize, earlier: usize) {
+        let bytes = self.step_bytes();
+        let middle = (later * bytes).min(self.pixels.len());
+        let (left, right) = self.pixels.split_at_mut(middle);
+        let left = left.get_mut(earlier * bytes..(earlier + 1) * bytes).unwrap_or_default();
+        let right = right.get_mut(..bytes).unwrap_or_default();
+        if left.len() == right.len() {
+            left.swap_with_slice(right);
+        }
     }
 
     /// A step without pixels: 0, or NaN in floats.
