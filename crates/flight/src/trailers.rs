@@ -217,7 +217,9 @@ pub struct WithTrailers<S> {
 }
 
 impl<S> WithTrailers<S> {
-    pub(crate) fn new(inner: S) -> Self {
+    /// Around a service that leaves its numbers in the extensions of its responses.
+    #[must_use]
+    pub fn new(inner: S) -> Self {
         Self { inner }
     }
 }
