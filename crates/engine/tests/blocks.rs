@@ -5,6 +5,7 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use common::{
@@ -186,22 +187,32 @@ async fn dropping_the_stream_ends_reads_and_tasks() {
     assert_eq!(begun, 24);
 }
 
-/// Dropped while tiles are decoded: jobs that have not begun do nothing.
+/// Dropped while tiles are decoded: jobs that have not begun do nothing, and nothing is read that
+/// waited for its place in the look-ahead.
 #[tokio::test(flavor = "multi_thread")]
 async fn dropping_the_stream_ends_decoding() {
     let Some(place) = Place::indexed(L2A, &BANDS).await else { return };
-    let store = Tampered::new(&place.store(), |_, _| Act::Pass);
-    let config = EngineConfig { threads: 1, ..EngineConfig::default() };
+    let request = half_the_tile();
+    let begun = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&begun);
+    let store = Tampered::new(&place.store(), move |_, _| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        Act::Pass
+    });
+    let block = place.engine(EngineConfig::default()).layout(&request).await.unwrap().block_bytes();
+    let config =
+        EngineConfig { threads: 1, look_ahead_bytes: 24 * block, ..EngineConfig::default() };
     let engine = place.tampered(Arc::clone(&store), config);
-    let plan = engine.resolve(&half_the_tile()).await.unwrap().plan;
+    let plan = engine.resolve(&request).await.unwrap().plan;
     let total = plan.summary.requests as usize;
-    let mut stream = engine.run(plan, half_the_tile().on_error);
+    let mut stream = engine.run(plan, request.on_error);
     drop(next(&mut stream).await.unwrap());
     drop((stream, engine));
     let alive = Arc::downgrade(&store);
-    assert!(store.begun() < total, "all was read before the first block was given");
     drop(store);
     until(|| alive.strong_count() == 0).await;
+    let begun = begun.load(Ordering::SeqCst);
+    assert!(begun < total, "{begun} of {total} reads");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -82,6 +82,30 @@ impl Files {
         futures::stream::iter(footers).buffered(READS).try_collect().await
     }
 
+    /// The footers of the files of a listing that are still there. A file that went away since is
+    /// none of them if one of these holds its records: what reads a table that is compacted all the
+    /// time gets ahead. Any other is an error that says so (`Error::is_vanished`).
+    pub(crate) async fn open_rest(&self, files: &[File]) -> Result<Vec<Open>> {
+        let opened = files.iter().map(|file| async move { (file, self.open_file(file).await) });
+        let opened: Vec<_> = opened.collect();
+        let opened: Vec<_> = futures::stream::iter(opened).buffered(READS).collect().await;
+        let mut rest = Vec::with_capacity(opened.len());
+        let mut vanished = Vec::new();
+        for (file, outcome) in opened {
+            match outcome {
+                Ok(open) => rest.push(open),
+                Err(error) if error.is_vanished() => vanished.push((file, error)),
+                Err(error) => return Err(error),
+            }
+        }
+        let held = replaced(&rest);
+        let lost = vanished.into_iter().find(|(file, _)| !held.contains(file.name()));
+        match lost {
+            Some((_, error)) => Err(error),
+            None => Ok(rest),
+        }
+    }
+
     async fn open_file(&self, file: &File) -> Result<Open> {
         let key = file.path.clone();
         let footer = self.caches.footers.try_get_with(key, self.footer(file)).await;

@@ -192,7 +192,7 @@ impl Index {
     /// The files of a table whose records count.
     pub(crate) async fn live(&self, folder: &Folder) -> Result<Vec<Open>> {
         let files = self.files.list(&folder.path).await?;
-        Ok(live(&self.files.open(&files).await?))
+        Ok(live(&self.files.open_rest(&files).await?))
     }
 
     /// The outcome of reading a table; `None` where it is to be read again with a new listing, since
