@@ -234,7 +234,8 @@ def test_a_deadline_ends_planning_and_pixels(root: Path, tmp_path: Path):
             call = fl.FlightCallOptions(timeout=timeout)
             with pytest.raises(fl.FlightTimedOutError):
                 flight.do_get(ticket(), call).read_all()
-            assert 'reason="deadline"' in at.ended()
+            # the client leaves at its deadline, too: either may be seen first
+            assert re.search('reason="(deadline|client)"', at.ended())
             at.check_quiet()
             if name == "planning":
                 assert at.images() == []

@@ -73,7 +73,7 @@ def test_images_are_the_low_pass_and_classes_are_samples(
         # and that is not what sampling would give
         with rasterio.open(file(root, name)) as image:
             sampled = image.read()[:, :: 1 << level, :: 1 << level][:, rows, columns]
-        assert (sampled.reshape(want.shape) != want).mean() > 0.5
+        assert (sampled.reshape(want.shape) != want)[want > 0].mean() > 0.2
     scl = tree[SCL]
     rows, columns = lattice(scl, 20, level)
     with rasterio.open(file(root, "SCL_20m")) as image:

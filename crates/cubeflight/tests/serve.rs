@@ -3,17 +3,15 @@
 // Helpers of tests are tests too.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, missing_docs)]
 
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+mod process;
+
 use std::time::Duration;
 
 use arrow_flight::Ticket;
 use arrow_flight::flight_service_client::FlightServiceClient;
-use tempfile::TempDir;
+use process::Server;
 use tokio::net::TcpListener;
 use tokio_stream::StreamExt;
-use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Streaming};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -26,48 +24,6 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 const FLIGHT: &str = "arrow.flight.protocol.FlightService";
 /// Guards against a test that hangs.
 const GUARD: Duration = Duration::from_secs(60);
-
-/// A running server; ends with the test.
-struct Server {
-    process: Child,
-    channel: Channel,
-    _folder: TempDir,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Server {
-    async fn start(options: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        std::fs::create_dir(at("store")).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cubeflight"));
-        let path = |path: &Path| path.to_str().unwrap().to_owned();
-        command
-            .args(["serve", "--listen", "127.0.0.1:0", "--store", &path(&at("store"))])
-            .args(["--index", &path(&at("index"))])
-            .args(options)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
-        let mut process = command.spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on grpc://").unwrap().to_owned();
-        let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
-        let channel = endpoint.connect().await.unwrap();
-        Self { process, channel, _folder: folder }
-    }
-
-    fn terminate(&self) {
-        let done = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
-        assert!(done.unwrap().success());
-    }
-}
 
 async fn status(stream: &mut Streaming<HealthCheckResponse>) -> ServingStatus {
     let message = tokio::time::timeout(GUARD, stream.next()).await.expect("hangs");

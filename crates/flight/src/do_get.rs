@@ -109,7 +109,8 @@ impl CubeFlight {
                 self.cube(request, plan, steps, trailers)
             }
             Redeemed::Part(part) => {
-                let CubePart { request, steps, cost, first_step, total_steps, row_blocks } = &**part;
+                let CubePart { request, steps, cost, first_step, total_steps, row_blocks } =
+                    &**part;
                 let plan = self.engine().plan(request, steps, cost).await;
                 let plan = plan.map_err(|error| from_engine(&error))?;
                 if u32::from(plan.layout.blocks) != *row_blocks {

@@ -6,7 +6,7 @@ use arrow_flight::{FlightEndpoint, Ticket};
 use chrono::{DateTime, Datelike, Utc};
 use cubeflight_catalog::TimeStep;
 use cubeflight_engine::Resolved;
-use cubeflight_plan::{PlannedColumn, PlannedStep};
+use cubeflight_plan::{CostModel, PlannedColumn, PlannedStep};
 use cubeflight_proto::v1::ticket::Content;
 use cubeflight_sentinel2::CubeRequest;
 use serde_json::json;
@@ -54,7 +54,8 @@ impl CubeFlight {
         let part = CubePart {
             request: request.clone(),
             steps: steps.to_vec(),
-            cost: resolved.cost,
+            // so that its part is read as it was planned with all others
+            cost: CostModel { gap: resolved.plan.gap, ..resolved.cost },
             first_step: slice.start,
             total_steps: resolved.steps.len(),
             row_blocks: u32::from(resolved.plan.layout.blocks),

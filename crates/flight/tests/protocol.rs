@@ -12,15 +12,20 @@ use arrow_flight::{Action, FlightDescriptor, RenewFlightEndpointRequest, Ticket}
 use arrow_schema::{Metadata, Schema};
 use async_trait::async_trait;
 use common::archive::{L2A, Place, guarded};
-use common::{descriptor, info, messages, serve, ticket};
+use common::{check, descriptor, info, messages, serve, serve_with, ticket};
 use cubeflight_catalog::{ArchiveListing, Catalog, Found, Query};
 use cubeflight_engine::{Engine, EngineConfig};
+use cubeflight_flight::TicketKeys;
 use cubeflight_index::Index;
 use cubeflight_proto::v1::PlanSummary;
+use cubeflight_proto::{Presented, decode_ticket, encode_ticket, v1};
 use cubeflight_sentinel2::{CubeRequest, Resolution, Window};
 use cubeflight_storage::{Options, Root};
 use futures::TryStreamExt;
+use hmac::{Hmac, KeyInit, Mac};
 use prost::Message;
+use sha2::Sha256;
+use tonic::Code;
 
 const BANDS: [&str; 2] = ["B04_60m", "SCL"];
 const WINDOW: Window = Window { x: 700, y: 400, width: 200, height: 100 };
@@ -76,6 +81,43 @@ async fn a_renewed_ticket_gives_the_same() {
     assert_ne!(Some(&again), endpoint.ticket.as_ref());
     let first = messages(&mut client, ticket(&info)).await.unwrap();
     assert_eq!(messages(&mut client, again).await.unwrap(), first);
+}
+
+/// Tickets that this deployment has signed, but another version of the server.
+#[tokio::test(flavor = "multi_thread")]
+async fn tickets_of_other_versions_are_refused() {
+    let Some(place) = Place::indexed(L2A, &BANDS).await else { return };
+    let secret = [7; 32];
+    let digits: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let keys = TicketKeys::parse(&format!("a {digits}")).unwrap();
+    let mut client = serve_with(place.engine(EngineConfig::default()), keys).await;
+    let info = info(&mut client, &request()).await;
+    let Presented::Signed(signed) = decode_ticket(&ticket(&info).ticket).unwrap() else {
+        panic!("not signed")
+    };
+    let bytes = zstd::decode_all(signed.ticket.as_slice()).unwrap();
+    let original = v1::Ticket::decode(bytes.as_slice()).unwrap();
+    let sign = |ticket: &v1::Ticket| {
+        let ticket = zstd::encode_all(ticket.encode_to_vec().as_slice(), 3).unwrap();
+        let mut mac = Hmac::<Sha256>::new_from_slice(&secret).unwrap();
+        mac.update(b"a\0");
+        mac.update(&ticket);
+        let signature = mac.finalize().into_bytes().to_vec();
+        let signed = v1::SignedTicket { key: "a".to_owned(), ticket, signature };
+        Ticket::new(encode_ticket(&signed).unwrap())
+    };
+    messages(&mut client, sign(&original)).await.unwrap();
+
+    let newer = v1::Ticket { version: original.version + 1, ..original.clone() };
+    let refused = messages(&mut client, sign(&newer)).await.unwrap_err();
+    check(&refused, Code::FailedPrecondition, "CF-REQ-003");
+    let mut other_blocks = original;
+    let Some(v1::ticket::Content::Cube(cube)) = &mut other_blocks.content else {
+        panic!("no cube")
+    };
+    cube.row_blocks += 1;
+    let refused = messages(&mut client, sign(&other_blocks)).await.unwrap_err();
+    check(&refused, Code::FailedPrecondition, "CF-FLT-017");
 }
 
 /// A poll looks into files; who asks after that finds all of them in the index.

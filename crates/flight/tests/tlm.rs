@@ -228,6 +228,34 @@ fn made_up(number: u32, band: &str, packets: usize) -> TlmRecord {
     }
 }
 
+/// What no message takes ends the stream with a code, and what does not ask for it is served.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_above_a_message_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Root::open(folder.path().to_str().unwrap(), &Options::default()).unwrap();
+    let index = Index::new(root.clone());
+    let parts = 400_000;
+    let part = |number: u32| TilePartSpan {
+        tile: u16::try_from(number % 60_000).unwrap(),
+        offset: 200 + 1_000 * u64::from(number),
+        length: 1_000,
+    };
+    let large = TlmRecord {
+        tile_parts: (0..parts).map(part).collect(),
+        size: 200 + 1_000 * u64::from(parts) + 2,
+        packet_lengths: None,
+        ..made_up(0, "B08_10m", 1)
+    };
+    index.append(&[large, made_up(0, "SCL_20m", 1)]).await.unwrap();
+    let catalog = Arc::new(ArchiveListing::new(root.clone()));
+    let engine = Engine::new(root, index, catalog, EngineConfig::default()).unwrap();
+    let mut client = serve(engine).await;
+    assert_eq!(fetch(&mut client, &["bands=SCL"]).await.len(), 1);
+    let info = info(&mut client, &[]).await;
+    let status = messages(&mut client, ticket(&info)).await.unwrap_err();
+    check(&status, Code::ResourceExhausted, "CF-FLT-006");
+}
+
 /// More products than are read at once, more bytes than a message takes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_table_comes_in_messages_and_in_order() {

@@ -19,7 +19,8 @@ const SAMPLE: usize = 6;
 /// Plans a cube from its steps.
 #[must_use]
 pub fn plan(layout: Arc<Layout>, steps: Vec<Step>, cost: &CostModel) -> Plan {
-    let cost = &CostModel { gap: cost.gap.or(best_gap(&layout, &steps, cost)), ..*cost };
+    let gap = cost.gap.or_else(|| best_gap(&layout, &steps, cost));
+    let cost = &CostModel { gap, ..*cost };
     let mut summary = Summary { time_steps: steps.len() as u64, ..Summary::default() };
     for column in &layout.columns {
         summary.shapes.insert(column.path.clone(), column.shape());
@@ -27,7 +28,7 @@ pub fn plan(layout: Arc<Layout>, steps: Vec<Step>, cost: &CostModel) -> Plan {
     let mut planner = Planner { layout: &layout, cost, summary };
     let steps = steps.into_iter().map(|step| planner.step(step)).collect();
     let summary = planner.summary;
-    Plan { layout, steps, summary }
+    Plan { layout, steps, summary, gap }
 }
 
 /// The gap with which some of the steps are read by the fewest requests of those that take little

@@ -254,6 +254,8 @@ pub struct Plan {
     pub steps: Vec<PlannedStep>,
     /// The same in numbers.
     pub summary: Summary,
+    /// Longest gap in bytes that its reads go over; `None` where nothing is read.
+    pub gap: Option<u64>,
 }
 
 /// What a plan costs and gives.

@@ -51,7 +51,7 @@ fn step(day: u32, sources: Vec<ColumnSource>) -> Step {
 fn the_seed_window_costs_twelve_tiles_a_step() {
     let sources = |day| BANDS.map(|band| indexed(band, &product(day))).to_vec();
     let steps: Vec<Step> = (1..=28).map(|day| step(day, sources(day))).collect();
-    let Plan { layout, steps, summary } = plan(seed_layout(), steps, &CostModel::LOCAL);
+    let Plan { layout, steps, summary, .. } = plan(seed_layout(), steps, &CostModel::LOCAL);
     assert_eq!(layout.blocks, 1);
     for step in &steps {
         let tiles: Vec<u64> = step.planned().map(|column| read(column).jp2_tiles()).collect();

@@ -7,8 +7,8 @@ use cubeflight_engine::Engine;
 
 use super::calls::Calls;
 use super::streams::{StreamStats, Streams};
-use crate::{CubeFlight, Issuing};
 use crate::trailers::WithTrailers;
+use crate::{CubeFlight, Issuing};
 
 /// Largest message that is taken from a caller: a request of 256 KiB, wrapped.
 const MAX_REQUEST: usize = 512 * 1024;

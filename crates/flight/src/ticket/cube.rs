@@ -29,6 +29,7 @@ pub(crate) fn cube_ticket(part: &CubePart) -> v1::CubeTicket {
         cost: Some(v1::ReadCost {
             request_seconds: part.cost.latency,
             bytes_per_second: part.cost.bandwidth,
+            gap: part.cost.gap,
         }),
         first_step: small(part.first_step),
         total_steps: small(part.total_steps),
@@ -50,6 +51,7 @@ pub(crate) fn cube_part(wire: v1::CubeTicket, cost: CostModel) -> Result<CubePar
     let cost = wire.cost.map_or(cost, |found| CostModel {
         latency: found.request_seconds,
         bandwidth: found.bytes_per_second,
+        gap: found.gap.or(cost.gap),
         ..cost
     });
     Ok(CubePart {

@@ -163,7 +163,7 @@ fn full() -> v1::Ticket {
             bands: vec!["B08".to_owned()],
             ..v1::CubeRequest::default()
         }),
-        cost: Some(v1::ReadCost { request_seconds: 0.015, bytes_per_second: 2e7 }),
+        cost: Some(v1::ReadCost { request_seconds: 0.015, bytes_per_second: 2e7, gap: None }),
         first_step: 3,
         total_steps: 9,
         row_blocks: 7,

@@ -22,9 +22,13 @@ pub type Client = FlightServiceClient<Channel>;
 
 /// Serves an engine on a free port, until the runtime of the test ends.
 pub async fn serve(engine: Engine) -> Client {
+    serve_with(engine, TicketKeys::random().unwrap()).await
+}
+
+pub async fn serve_with(engine: Engine, keys: TicketKeys) -> Client {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let issuing = Issuing::new(TicketKeys::random().unwrap());
+    let issuing = Issuing::new(keys);
     let server = Server::builder().add_service(cubeflight_flight::server(engine, issuing));
     tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
     let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();

@@ -330,6 +330,9 @@ pub struct ReadCost {
     /// Of all connections together.
     #[prost(double, tag = "2")]
     pub bytes_per_second: f64,
+    /// Longest gap in bytes that is read over, as it was chosen for the whole cube.
+    #[prost(uint64, optional, tag = "3")]
+    pub gap: ::core::option::Option<u64>,
 }
 /// Which TLM records of a table: those that it has when the ticket is redeemed. Travels inside Ticket,
 /// and as the path \["tlm", collection, tile, "key=value", ...\] of a PATH descriptor.

@@ -1680,12 +1680,20 @@ impl serde::Serialize for ReadCost {
         if self.bytes_per_second != 0. {
             len += 1;
         }
+        if self.gap.is_some() {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("cubeflight.v1.ReadCost", len)?;
         if self.request_seconds != 0. {
             struct_ser.serialize_field("requestSeconds", &self.request_seconds)?;
         }
         if self.bytes_per_second != 0. {
             struct_ser.serialize_field("bytesPerSecond", &self.bytes_per_second)?;
+        }
+        if let Some(v) = self.gap.as_ref() {
+            #[allow(clippy::needless_borrow)]
+            #[allow(clippy::needless_borrows_for_generic_args)]
+            struct_ser.serialize_field("gap", ToString::to_string(&v).as_str())?;
         }
         struct_ser.end()
     }
@@ -1701,12 +1709,14 @@ impl<'de> serde::Deserialize<'de> for ReadCost {
             "requestSeconds",
             "bytes_per_second",
             "bytesPerSecond",
+            "gap",
         ];
 
         #[allow(clippy::enum_variant_names)]
         enum GeneratedField {
             RequestSeconds,
             BytesPerSecond,
+            Gap,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -1730,6 +1740,7 @@ impl<'de> serde::Deserialize<'de> for ReadCost {
                         match value {
                             "requestSeconds" | "request_seconds" => Ok(GeneratedField::RequestSeconds),
                             "bytesPerSecond" | "bytes_per_second" => Ok(GeneratedField::BytesPerSecond),
+                            "gap" => Ok(GeneratedField::Gap),
                             _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
                         }
                     }
@@ -1751,6 +1762,7 @@ impl<'de> serde::Deserialize<'de> for ReadCost {
             {
                 let mut request_seconds__ = None;
                 let mut bytes_per_second__ = None;
+                let mut gap__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::RequestSeconds => {
@@ -1769,11 +1781,20 @@ impl<'de> serde::Deserialize<'de> for ReadCost {
                                 Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
                             ;
                         }
+                        GeneratedField::Gap => {
+                            if gap__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("gap"));
+                            }
+                            gap__ = 
+                                map_.next_value::<::std::option::Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|x| x.0)
+                            ;
+                        }
                     }
                 }
                 Ok(ReadCost {
                     request_seconds: request_seconds__.unwrap_or_default(),
                     bytes_per_second: bytes_per_second__.unwrap_or_default(),
+                    gap: gap__,
                 })
             }
         }
