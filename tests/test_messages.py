@@ -37,7 +37,8 @@ def made(root: Path, steps: int, bands: list[str]) -> Path:
     cli(
         "archive", "--out", root, "--tile", TILE, "--steps", str(steps),
         # masks are images since baseline 04.00
-        "--start", "2022-06-01", "--end", "2022-12-01", "--bands", ",".join(bands), "--bounds", STRIP, timeout=900,
+        "--start", "2022-06-01", "--end", "2022-12-01",
+        "--bands", ",".join(bands), "--bounds", STRIP, timeout=900,
     )  # fmt: skip
     cli("index", "--store", root / "eodata", "--index", root / "index", "--assets", "all")
     return root

@@ -2,7 +2,8 @@
 //! option and refusal, at one server and at three replicas whose tickets each of them redeems.
 
 // Helpers of tests are tests too.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, missing_docs)]
+#![allow(clippy::expect_used, clippy::future_not_send, clippy::panic)]
+#![allow(clippy::unwrap_used, missing_docs)]
 
 // The archive of the engine's tests.
 #[path = "../../engine/tests/common/mod.rs"]
