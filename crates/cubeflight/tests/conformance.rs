@@ -167,8 +167,9 @@ async fn calls() {
         let again = FlightInfo { endpoint: vec![renewed], ..wanted.clone() };
         assert_eq!(rows(at.first(), &again).await, found);
 
-        // nothing of it runs
-        let cancel = CancelFlightInfoRequest { info: Some(wanted) };
+        // nothing of it has ever run
+        let unused = info(at.first(), &json!({})).await;
+        let cancel = CancelFlightInfoRequest { info: Some(unused) };
         let cancelled = guarded(at.first().cancel_flight_info(cancel)).await.unwrap();
         assert_eq!(cancelled.status, i32::from(CancelStatus::NotCancellable));
 
