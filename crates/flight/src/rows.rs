@@ -20,6 +20,8 @@ use crate::trailers::{ENCODE_MS, PIXELS, Trailers};
 
 /// Row-blocks that are encoded side by side.
 const ENCODING: usize = 2;
+/// Bytes of pixels that are copied in less time than another thread takes to begin.
+const AT_ONCE: u64 = 256 * 1024;
 
 /// What the encoder of a row needs to know of its cube.
 #[derive(Debug)]
@@ -86,12 +88,14 @@ fn without_reads(step: &PlannedStep) -> PlannedStep {
 }
 
 /// Encoding copies the pixels once more, and compressing them takes several times as long as all else
-/// of a stream, so it stays off the threads that answer calls.
+/// of a stream, so it stays off the threads that answer calls, but for row-blocks that are copied
+/// sooner than another thread has taken them over.
 async fn encode(
     cube: Arc<Encoder>,
     block: cubeflight_engine::Result<Block>,
 ) -> Result<FlightData, Status> {
     let block = block.map_err(|error| from_engine(&error))?;
+    let at_once = cube.compression == Compression::None && cube.layout.block_bytes() <= AT_ONCE;
     let work = move || {
         let begun = Instant::now();
         let pixels = pixels(&cube.layout, &block);
@@ -109,6 +113,9 @@ async fn encode(
         }
         message.map_err(|error| from_batch(&error))
     };
+    if at_once {
+        return work();
+    }
     let joined = tokio::task::spawn_blocking(work).await;
     joined.map_err(|error| plain("CF-ENG-002", &error.to_string()))?
 }
