@@ -30,6 +30,7 @@ from blackbox import (
     require_realdata,
     serving_urls,
 )
+from test_protocol import field, fields
 from test_s3 import KEYS, s3
 
 BANDS = ["B01_60m", "B03_60m", "B04_60m", "B06_60m", "B11_60m", "SCL"]
@@ -221,6 +222,24 @@ def test_a_client_that_has_gone_costs_nothing(root: Path, tmp_path: Path, kind: 
             assert {"SCL" in line["key"] for line in read} == {True}
         if kind == "pixels":
             assert len(read) < plan["requests"] / 2
+
+
+def test_cancelling_by_ticket_costs_nothing_more(root: Path, tmp_path: Path):
+    options = ["--keep-alive", "0", "--read-cost", "0.000001,1000000000"]
+    with place(root, tmp_path, *options) as at, fl.connect(at.address) as flight:
+        info = flight.get_flight_info(fl.FlightDescriptor.for_command(ticket().ticket))
+        planned = int(json.loads(info.app_metadata)["requests"])
+        reader = flight.do_get(info.endpoints[0].ticket)
+        at.until(lambda: len(at.images()) >= 4)
+        action = fl.Action("CancelFlightInfo", field(1, info.serialize()))
+        (answer,) = flight.do_action(action)
+        cancelled = 1
+        assert fields(answer.body.to_pybytes()) == {1: cancelled}
+        with pytest.raises((pa.ArrowException, OSError), match="CF-FLT-011"):
+            reader.read_all()
+        assert 'reason="action"' in at.ended()
+        at.check_quiet()
+        assert len(at.images()) < planned / 2
 
 
 def test_a_deadline_ends_planning_and_pixels(root: Path, tmp_path: Path):

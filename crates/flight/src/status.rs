@@ -91,7 +91,7 @@ pub(crate) fn status(code: &str, text: String) -> Status {
         Class::DataLoss => Code::DataLoss,
         Class::Unimplemented => Code::Unimplemented,
         Class::DeadlineExceeded => Code::DeadlineExceeded,
-        Class::Cancelled => Code::Cancelled,
+        Class::Aborted => Code::Aborted,
         _ => Code::Internal,
     };
     if grpc == Code::Internal {

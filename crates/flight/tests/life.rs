@@ -217,7 +217,7 @@ async fn tickets_end_their_streams() {
     assert_eq!(cancel(&mut client, &info).await, CancelStatus::Cancelled);
     for stream in [&mut first, &mut second] {
         message(stream).await.unwrap();
-        check(&message(stream).await.unwrap_err(), Code::Cancelled, "CF-FLT-011");
+        check(&message(stream).await.unwrap_err(), Code::Aborted, "CF-FLT-011");
     }
     until(|| server.stats().action == 2).await;
     assert_eq!(server.stats().running, 1);

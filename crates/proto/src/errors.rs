@@ -24,8 +24,8 @@ pub enum Class {
     Unimplemented,
     /// The time that the caller or the server allows is over.
     DeadlineExceeded,
-    /// Somebody has ended the call.
-    Cancelled,
+    /// Somebody else has ended the call.
+    Aborted,
     /// A fault of cubeflight.
     Internal,
 }
@@ -45,7 +45,7 @@ impl Class {
             Self::DataLoss => "DATA_LOSS",
             Self::Unimplemented => "UNIMPLEMENTED",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
-            Self::Cancelled => "CANCELLED",
+            Self::Aborted => "ABORTED",
             Self::Internal => "INTERNAL",
         }
     }

@@ -8,6 +8,7 @@
 
 from ._client import Client, connect
 from ._errors import (
+    Aborted,
     CubeflightError,
     DataLoss,
     FailedPrecondition,
@@ -29,6 +30,7 @@ from ._tlm import TileRange, TlmTable, tile_ranges
 __version__ = "0.1.0"
 
 __all__ = [
+    "Aborted",
     "Client",
     "CubeflightError",
     "DataLoss",

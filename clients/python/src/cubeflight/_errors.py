@@ -95,6 +95,10 @@ class IncompleteStream(Unavailable):
     missing_steps: tuple[str, ...] = ()
 
 
+class Aborted(CubeflightError):
+    """Somebody has cancelled the stream by its ticket."""
+
+
 class DataLoss(CubeflightError):
     """A source file is damaged."""
 
@@ -119,6 +123,7 @@ _BY_STATUS: dict[str, type[CubeflightError]] = {
     "UNAVAILABLE": Unavailable,
     "DEADLINE_EXCEEDED": Unavailable,
     "CANCELLED": Unavailable,
+    "ABORTED": Aborted,
     "DATA_LOSS": DataLoss,
     "INTERNAL": InternalError,
     "UNKNOWN": InternalError,
@@ -168,6 +173,7 @@ _GRPC_NAMES = {
     "7": "PERMISSION_DENIED",
     "8": "RESOURCE_EXHAUSTED",
     "9": "FAILED_PRECONDITION",
+    "10": "ABORTED",
     "11": "OUT_OF_RANGE",
     "12": "UNIMPLEMENTED",
     "13": "INTERNAL",

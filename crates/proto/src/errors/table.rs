@@ -133,7 +133,7 @@ pub const TABLE: &[Entry] = &[
     entry("CF-FLT-008", Class::Unavailable, "The server is shutting down and takes no new calls.", "send the call again, to another server if there is one"),
     entry("CF-FLT-009", Class::Unavailable, "The server has shut down while it was streaming.", "start again at the first time step that is not complete"),
     entry("CF-FLT-010", Class::DeadlineExceeded, "The deadline of the call has passed.", "allow more time, or ask for less at a time"),
-    entry("CF-FLT-011", Class::Cancelled, "Somebody has cancelled the stream by its ticket.", "redeem the ticket again if it is still wanted"),
+    entry("CF-FLT-011", Class::Aborted, "Somebody has cancelled the stream by its ticket.", "redeem the ticket again if it is still wanted"),
     entry("CF-FLT-012", Class::DeadlineExceeded, "The stream took longer than the server allows.", "ask for less at a time"),
     entry("CF-FLT-013", Class::PermissionDenied, "A ticket that no server of this deployment has signed.", "ask for a ticket with GetFlightInfo and send it as it is"),
     entry("CF-FLT-014", Class::FailedPrecondition, "A ticket was signed with a key that is not known, or no longer.", "ask for a new ticket with GetFlightInfo"),
