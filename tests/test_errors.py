@@ -35,6 +35,16 @@ BAD_REQUESTS = {
     "unknown align": ({"align": "30m"}, "CF-S2-005"),
     "unknown level of resolution": ({"reduce": 5}, "CF-S2-021"),
     "unknown crs": ({"bounds": BOX, "crs": "EPSG:999999"}, "CF-CRS-[0-9]{3}"),
+    "crs without a code": ({"bounds": BOX, "crs": "UTM 29N"}, "CF-CRS-001"),
+    "heights for a crs": ({"bounds": BOX, "crs": "EPSG:5773"}, "CF-CRS-003"),
+    "product with a long name": (
+        {
+            "product_ids": [
+                "S2A_OPER_PRD_MSIL1C_PDMC_20160605T234423_R065_V20160605T102028_20160605T102028"
+            ]
+        },
+        "CF-S2-012",
+    ),
     "no bands": ({"bands": []}, "CF-(REQ|PLN)-[0-9]{3}"),
 }
 
@@ -48,6 +58,7 @@ OPTIONS = {
     "radiometry": "--radiometry",
     "align": "--align",
     "reduce": "--reduce",
+    "product_ids": "--product-ids",
 }
 
 
