@@ -3,12 +3,13 @@
 //! One task per stream walks the plan. It opens the row-blocks that the next reads fill, as far
 //! ahead as the look-ahead allows, and spawns the reads; each read decodes its tiles in the pool
 //! and writes into the open blocks. A second future (`hand_out`) waits for the blocks, in order or
-//! whichever is complete first, and hands them out. Bytes are returned to the look-ahead when a block is dropped, so a client that stops
-//! reading stops everything. Dropping the stream ends all of it: reads are aborted, decoder jobs
-//! that have not begun do nothing.
+//! whichever is complete first, and hands them out. Bytes are returned to the look-ahead when a
+//! block is dropped, so a client that stops reading stops everything. Dropping the stream ends all
+//! of it: reads are aborted, decoder jobs that have not begun do nothing.
 //!
 //! What ends a cube travels with the block that it spoils: the stream gives every block before
-//! that one, in no order perhaps some after it, then the error. A block that lacks pixels for a passing reason is never given.
+//! that one, in no order perhaps some after it, then the error. A block that lacks pixels for a
+//! passing reason is never given.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
