@@ -105,7 +105,7 @@ def test_seed_window_over_s3(tmp_path: Path):
         )
         start = server_memory(index)["VmRSS"]
         with cubeflight.connect(address) as client:
-            result = client.search(TILE, bands=["B08", "B11", "SCL"], bounds=SEED)
+            result = client.search(TILE, bands=["B08", "B11", "SCL"], bounds=SEED).load()
         peak = server_memory(index)["VmHWM"]
         lines = [json.loads(line) for line in log.read_text().splitlines()[before:]]
 

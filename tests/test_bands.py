@@ -74,7 +74,7 @@ def by_item(store: Path, indexed: tuple[Path, dict], tmp_path_factory) -> Iterat
 def check(address: str, store: Path, product: str, tile: str, files: list, collection: str):
     bands = [band for band, *_ in files]
     with cubeflight.connect(address) as client:
-        result = client.search(tile, bands=bands, bounds=AREA[tile], collection=collection)
+        result = client.search(tile, bands=bands, bounds=AREA[tile], collection=collection).load()
     assert result.matched_ids == [product] and result.errors == []
     varied = 0
     for _, path, name, metres in files:
@@ -98,7 +98,7 @@ def test_masks_that_the_item_does_not_list(by_item: str, store: Path):
 
 def test_masks_are_absent_by_baseline(client: cubeflight.Client):
     bands = ["B01", "DETFOO_B01", "QUALIT_B05", "CLASSI"]
-    result = client.search("31TDH", bands=bands, collection="sentinel-2-l1c")
+    result = client.search("31TDH", bands=bands, collection="sentinel-2-l1c").load()
     assert result.matched_ids == [OLD_L1C]
     said = {error.column: (error.code, error.message) for error in result.errors}
     assert said.keys() == {
@@ -113,11 +113,13 @@ def test_masks_are_absent_by_baseline(client: cubeflight.Client):
     assert not result.datatree["quality/mask/r20m/b05"].any()
     # Under "fail" it is the error of the search.
     with pytest.raises(cubeflight.CubeflightError, match="has no CLASSI_B00_60m as JPEG"):
-        client.search("31TDH", bands=["CLASSI"], collection="sentinel-2-l1c", on_error="fail")
+        client.search(
+            "31TDH", bands=["CLASSI"], collection="sentinel-2-l1c", on_error="fail"
+        ).load()
 
 
 def test_what_the_product_lacks_is_not_blamed_on_its_baseline(client: cubeflight.Client):
     # A mask of which no file is in the real data.
-    result = client.search("29UNU", bands=["SCL_60m", "QUALIT_B03"], bounds=AREA["29UNU"])
+    result = client.search("29UNU", bands=["SCL_60m", "QUALIT_B03"], bounds=AREA["29UNU"]).load()
     (error,) = result.errors
     assert error.code == "CF-ENG-011" and "baseline" not in error.message

@@ -164,7 +164,9 @@ def test_cube_is_read_by_the_planned_ranges(s3: Server, client: cubeflight.Clien
     plan = json.loads(cli("plan", *REQUEST, *STORES, "--json", extra=s3.environment))
     assert (plan["matched_ids"], plan["assets_without_index"]) == ([L2A], 0)
     s3.taken()
-    result = client.search("29UNU", datetime="2022-10-05", bands=["B04_60m", "SCL"], bounds=BOX)
+    result = client.search(
+        "29UNU", datetime="2022-10-05", bands=["B04_60m", "SCL"], bounds=BOX
+    ).load()
     assert result.errors == []
     check(result.datatree[f"{R60M}/b04"].values[0], decode, "B04_60m", 60)
     check(result.datatree[SCL_20M].values[0], decode, "SCL_20m", 20)

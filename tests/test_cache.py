@@ -139,7 +139,7 @@ def test_the_disk_is_there_after_a_restart(upstream: Upstream, tmp_path: Path):
     cubes = []
     for asks in (True, False):
         with upstream.serving(*disk) as address, cubeflight.connect(address) as client:
-            result = client.search(TILE, bands=BANDS, bounds=SEED)
+            result = client.search(TILE, bands=BANDS, bounds=SEED).load()
             assert result.errors == []
             cubes.append(result.datatree["measurements/reflectance/r10m"].b08.to_numpy())
         assert bool(upstream.reads()) == asks

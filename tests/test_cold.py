@@ -65,7 +65,7 @@ def test_tenants_records_stay_apart(tmp_path: Path):
             cubeflight.connect(address) as client,
         ):
             assert client.plan(TILE, **arguments)["assets_without_index"] == 2, owner
-            result = client.search(TILE, **arguments)
+            result = client.search(TILE, **arguments).load()
         assert result.errors == []
         pixels[owner] = result.datatree["measurements/reflectance/r10m"].b08.to_numpy()
     assert not np.array_equal(pixels["mallory"], pixels[None])

@@ -49,11 +49,11 @@ def check_coordinates(
 
 def test_l2a_box(client: cubeflight.Client, decode: Decoder):
     bands = ["SCL", "AOT_10m", "B01_60m", "B04_60m", "B8A_60m", "B11_60m"]
-    result = client.search("29UNU", datetime="2022-10-05", bands=bands, bounds=BOX)
+    result = client.search("29UNU", datetime="2022-10-05", bands=bands, bounds=BOX).load()
     assert result.matched_ids == [L2A]
     assert result.errors == []
-    assert result.plan["time_steps"] == 1
-    assert result.plan["assets_without_index"] == 0
+    assert result.plan()["time_steps"] == 1
+    assert result.plan()["assets_without_index"] == 0
     expected = {
         SCL_20M: ("SCL_20m", 20, np.uint8),
         AOT_10M: ("AOT_10m", 10, np.uint16),
@@ -81,7 +81,7 @@ def test_l2a_box(client: cubeflight.Client, decode: Decoder):
 
 
 def test_attributes(client: cubeflight.Client):
-    tree = client.search("29UNU", bands=["SCL", "B04_60m"], bounds=BOX).datatree
+    tree = client.search("29UNU", bands=["SCL", "B04_60m"], bounds=BOX).load().datatree
     assert tree.attrs["product_ids"] == [L2A]
     assert "Contains modified Copernicus Sentinel data" in tree.attrs["attribution"]
     assert tree[R60M].attrs["proj:epsg"] == 32629
@@ -102,7 +102,7 @@ def test_attributes(client: cubeflight.Client):
 
 
 def test_metadata_of_the_time_step(client: cubeflight.Client):
-    b04 = client.search("29UNU", bands=["B04_60m"], bounds=BOX).datatree[f"{R60M}/b04"]
+    b04 = client.search("29UNU", bands=["B04_60m"], bounds=BOX).load().datatree[f"{R60M}/b04"]
     assert list(b04.platform.values) == ["sentinel-2a"]
     assert list(b04.relative_orbit.values) == [23]
     assert list(b04.processing_baseline.values) == ["04.00"]
@@ -119,7 +119,7 @@ def test_l2a_whole_tile_at_60m(client: cubeflight.Client, decode: Decoder):
     reflectance = ["B01", "B03", "B04", "B06", "B07", "B8A", "B11"]
     others = ["SCL", "AOT", "WVP", "TCI"]
     bands = [f"{band}_60m" for band in reflectance + others]
-    tree = client.search("29UNU", datetime="2022-10-05", bands=bands).datatree
+    tree = client.search("29UNU", datetime="2022-10-05", bands=bands).load().datatree
     expected = {f"{R60M}/{band.lower()}": f"{band}_60m" for band in reflectance} | {
         SCL_60M: "SCL_60m",
         "quality/atmosphere/r60m/aot": "AOT_60m",
@@ -135,7 +135,7 @@ def test_l2a_whole_tile_at_60m(client: cubeflight.Client, decode: Decoder):
 
 def test_masks(client: cubeflight.Client, decode: Decoder):
     bands = ["DETFOO_B01", "CLASSI", "QUALIT_B01"]
-    tree = client.search("29UNU", bands=bands, bounds=BOX).datatree
+    tree = client.search("29UNU", bands=bands, bounds=BOX).load().datatree
     crop = window("29UNU", BOX, 60)
     footprint = tree["conditions/mask/detector_footprint/r60m/b01"]
     want = decode.asset(L2A, "QI_DATA/MSK_DETFOO_B01")[crop]
@@ -155,7 +155,7 @@ def test_row_blocks_give_the_same_pixels(client: cubeflight.Client, decode: Deco
     arguments = {"bands": ["AOT_10m", "SCL"], "bounds": BOX}
     plan = client.plan("29UNU", **arguments, max_message_bytes=1 << 20)
     assert plan["row_blocks"] > 5
-    tree = client.search("29UNU", **arguments, max_message_bytes=1 << 20).datatree
+    tree = client.search("29UNU", **arguments, max_message_bytes=1 << 20).load().datatree
     for path, asset, metres in ((AOT_10M, "AOT_10m", 10), (SCL_20M, "SCL_20m", 20)):
         want = decode.asset(L2A, asset)[window("29UNU", BOX, metres)]
         np.testing.assert_array_equal(tree[path].values[0], want)
@@ -164,7 +164,9 @@ def test_row_blocks_give_the_same_pixels(client: cubeflight.Client, decode: Deco
 @pytest.mark.parametrize(("align", "metres"), [("20m", 20), ("60m", 60)])
 def test_aligned_grids_nest(client: cubeflight.Client, decode: Decoder, align: str, metres: int):
     bounds = (570003.7, 5850007.2, 572011.7, 5852018.2)
-    tree = client.search("29UNU", bands=["AOT_10m", "SCL"], bounds=bounds, align=align).datatree
+    tree = (
+        client.search("29UNU", bands=["AOT_10m", "SCL"], bounds=bounds, align=align).load().datatree
+    )
     left, top = CORNER["29UNU"]
     outer = [
         left + metres * np.floor((bounds[0] - left) / metres),
@@ -182,7 +184,7 @@ def test_aligned_grids_nest(client: cubeflight.Client, decode: Decoder, align: s
 
 def test_bounds_in_degrees(client: cubeflight.Client, decode: Decoder):
     bounds = (-8.0, 52.75, -7.8, 52.85)
-    tree = client.search("29UNU", bands=["B04_60m"], bounds=bounds, crs="EPSG:4326").datatree
+    tree = client.search("29UNU", bands=["B04_60m"], bounds=bounds, crs="EPSG:4326").load().datatree
     to_utm = pyproj.Transformer.from_crs(4326, 32629, always_xy=True)
     x0, y0, x1, y1 = to_utm.transform_bounds(*bounds, densify_pts=101)
     pixels = tree[f"{R60M}/b04"]
@@ -203,14 +205,14 @@ def test_radiometry(client: cubeflight.Client, decode: Decoder):
     raw = decode.asset(L2A, "B04_60m")[window("29UNU", BOX, 60)]
     arguments = {"bands": ["B04_60m", "SCL_60m"], "bounds": BOX}
 
-    harmonised = client.search("29UNU", **arguments, radiometry="harmonised").datatree
+    harmonised = client.search("29UNU", **arguments, radiometry="harmonised").load().datatree
     want = np.where(raw == 0, 0, np.maximum(1, raw.astype(int) - 1000))
     b04 = harmonised[f"{R60M}/b04"]
     assert b04.dtype == np.uint16
     np.testing.assert_array_equal(b04.values[0], want)
     assert (b04.attrs["scale_factor"], b04.attrs["add_offset"]) == (0.0001, 0.0)
 
-    reflectance = client.search("29UNU", **arguments, radiometry="reflectance").datatree
+    reflectance = client.search("29UNU", **arguments, radiometry="reflectance").load().datatree
     b04 = reflectance[f"{R60M}/b04"]
     assert b04.dtype == np.float32 and np.isnan(b04.attrs["_FillValue"])
     want = np.where(raw == 0, np.nan, (raw - 1000.0) / 10000.0)
@@ -227,7 +229,7 @@ def test_radiometry(client: cubeflight.Client, decode: Decoder):
 def test_l1c(client: cubeflight.Client, decode: Decoder, bounds: tuple[float, ...] | None):
     result = client.search(
         "18LTM", datetime="2022-01-25", bands=["B01"], bounds=bounds, collection="sentinel-2-l1c"
-    )
+    ).load()
     assert result.matched_ids == [L1C]
     pixels = result.datatree[f"{R60M}/b01"]
     rows, columns = window("18LTM", bounds, 60) if bounds else (slice(0, 1830), slice(0, 1830))
@@ -242,33 +244,37 @@ def test_l1c(client: cubeflight.Client, decode: Decoder, bounds: tuple[float, ..
 
 def test_old_baseline_has_no_offset(client: cubeflight.Client, decode: Decoder):
     arguments = {"bands": ["B01"], "collection": "sentinel-2-l1c"}
-    raw = client.search("31TDH", **arguments)
+    raw = client.search("31TDH", **arguments).load()
     assert raw.matched_ids == [OLD_L1C]
     want = decode.asset(OLD_L1C, "B01")
     np.testing.assert_array_equal(raw.datatree[f"{R60M}/b01"].values[0], want)
     assert list(raw.datatree[f"{R60M}/b01"].b01_offset.values) == [0]
-    same = client.search("31TDH", **arguments, radiometry="harmonised").datatree
+    same = client.search("31TDH", **arguments, radiometry="harmonised").load().datatree
     np.testing.assert_array_equal(same[f"{R60M}/b01"].values[0], want)
 
 
 def test_eopf_paths_are_bands_too(client: cubeflight.Client):
     paths = [f"{R60M}/b04", f"/{SCL_20M}"]
-    tree = client.search("29UNU", bands=paths, bounds=BOX).datatree
-    same = client.search("29UNU", bands=["B04_60m", "SCL"], bounds=BOX).datatree
+    tree = client.search("29UNU", bands=paths, bounds=BOX).load().datatree
+    same = client.search("29UNU", bands=["B04_60m", "SCL"], bounds=BOX).load().datatree
     for path in (f"{R60M}/b04", SCL_20M):
         xr.testing.assert_identical(tree[path], same[path])
 
 
 def test_seed_notebook_reads_the_same(client: cubeflight.Client):
-    tree = client.search(
-        "29UNU",
-        datetime="2022-01-01/2023-01-01",
-        bands=["B04_60m", "SCL"],
-        bounds=BOX,
-        cloud_cover=80,
-    ).datatree
+    tree = (
+        client.search(
+            "29UNU",
+            datetime="2022-01-01/2023-01-01",
+            bands=["B04_60m", "SCL"],
+            bounds=BOX,
+            cloud_cover=80,
+        )
+        .load()
+        .datatree
+    )
     assert tree[R60M]["b04"].isel(time=0).shape == tree[R60M].b04.shape[1:]
-    few = client.search("29UNU", bands=["SCL"], bounds=BOX, cloud_cover=50)
+    few = client.search("29UNU", bands=["SCL"], bounds=BOX, cloud_cover=50).load()
     assert few.matched_ids == []
     assert [item.id for item in few.missing] == [L2A]
     assert few.missing[0].code == "cloud_cover"

@@ -53,8 +53,8 @@ def whole(client: cubeflight.Client) -> xr.DataTree:
     return tree
 
 
-def search(client: cubeflight.Client, **more) -> cubeflight.SearchResult:
-    return client.search(TILE, bands=BANDS, bounds=SEED, max_message_bytes=400_000, **more)
+def search(client: cubeflight.Client, **more) -> cubeflight.Cube:
+    return client.search(TILE, bands=BANDS, bounds=SEED, max_message_bytes=400_000, **more).load()
 
 
 def same(found: xr.DataTree, expected: xr.DataTree, times: list[int] | None = None) -> None:
@@ -141,8 +141,10 @@ def test_windows_as_completed(client: cubeflight.Client):
     left, bottom = SEED[:2]
     windows = [(left + 900 * n, bottom + 700 * n, left + 900 * n + 800, bottom + 700 * n + 500)
                for n in range(10)]  # fmt: skip
-    ordered = client.search(TILE, bands=BANDS, windows=windows)
-    found = client.search(TILE, bands=BANDS, windows=windows, ordered=False, compression="lz4")
+    ordered = client.search(TILE, bands=BANDS, windows=windows).load()
+    found = client.search(
+        TILE, bands=BANDS, windows=windows, ordered=False, compression="lz4"
+    ).load()
     for one, other in zip(found.cubes, ordered.cubes, strict=True):
         same(one.datatree, other.datatree)
 
@@ -153,11 +155,11 @@ def test_steps_are_those_of_the_whole_cube(
     client: cubeflight.Client, whole: xr.DataTree, steps: list[int], group_by: str
 ):
     if group_by == "solar_day":
-        whole = search(client, group_by=group_by).datatree
+        whole = search(client, groupby=group_by).datatree
     times = whole[B08].time.isel(time=steps)
-    found = search(client, times=times, group_by=group_by)
+    found = search(client, times=times, groupby=group_by)
     same(found.datatree, whole, sorted(steps))
-    assert found.plan["time_steps"] == len(steps)
+    assert found.plan()["time_steps"] == len(steps)
     products = " ".join(whole[B08].product_ids.values[sorted(steps)]).split()
     assert set(products) <= set(found.matched_ids)
 

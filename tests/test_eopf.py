@@ -307,10 +307,14 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, cube
 
 def search(clients: dict[str, cubeflight.Client], product: str, **arguments: Any) -> xr.DataTree:
     level1 = "MSIL1C" in product
-    result = clients[product].search(
-        product.split("_")[5][1:],
-        collection="sentinel-2-l1c" if level1 else "sentinel-2-l2a",
-        **({"bands": L1C if level1 else L2A, "bounds": bounds(product)} | arguments),
+    result = (
+        clients[product]
+        .search(
+            product.split("_")[5][1:],
+            collection="sentinel-2-l1c" if level1 else "sentinel-2-l2a",
+            **({"bands": L1C if level1 else L2A, "bounds": bounds(product)} | arguments),
+        )
+        .load()
     )
     assert result.errors == []
     assert len(result.matched_ids) == 1

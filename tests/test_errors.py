@@ -66,7 +66,7 @@ OPTIONS = {
 def test_bad_request_through_flight(client: cubeflight.Client, change: dict, code: str):
     arguments = OTHER | change
     with pytest.raises(cubeflight.InvalidRequest) as caught:
-        client.search(arguments.pop("tile"), **arguments)
+        client.search(arguments.pop("tile"), **arguments).load()
     assert re.fullmatch(code, caught.value.code or ""), str(caught.value)
     assert caught.value.message
 
@@ -127,7 +127,7 @@ def served(place: Path) -> Iterator[cubeflight.Client]:
 def check_marked(client: cubeflight.Client, decode: Decoder) -> None:
     """B04 is fill and named, B01 beside it is whole; `fail` ends the stream with the code."""
     arguments = {"bands": ["B04_60m", "B01_60m"], "bounds": BOX}
-    result = client.search("29UNU", **arguments)
+    result = client.search("29UNU", **arguments).load()
     tree = result.datatree
     (error,) = result.errors
     assert (error.column, error.product_id) == (f"{R60M}/b04", L2A)
@@ -137,7 +137,7 @@ def check_marked(client: cubeflight.Client, decode: Decoder) -> None:
     want = decode.asset(L2A, "B01_60m")[window("29UNU", BOX, 60)]
     np.testing.assert_array_equal(tree[f"{R60M}/b01"].values[0], want)
     with pytest.raises(cubeflight.CubeflightError) as caught:
-        client.search("29UNU", **arguments, on_error="fail")
+        client.search("29UNU", **arguments, on_error="fail").load()
     assert not isinstance(caught.value, cubeflight.Unavailable)
     assert caught.value.code == error.code
 
@@ -172,7 +172,7 @@ def test_file_replaced_after_indexing(place: Path, decode: Decoder):
     index(place)
     shutil.copyfile(jp2(place, L2A, "B06_60m"), jp2(place, L2A, "B04_60m"))
     with served(place) as client:
-        result = client.search("29UNU", bands=["B04_60m"], bounds=BOX)
+        result = client.search("29UNU", bands=["B04_60m"], bounds=BOX).load()
         pixels = result.datatree[f"{R60M}/b04"].values[0]
         if result.errors:
             assert (pixels == 0).all()
@@ -185,7 +185,7 @@ def test_no_index_at_all(place: Path, decode: Decoder):
     with served(place) as client:
         arguments = {"bands": ["B04_60m", "AOT_10m"], "bounds": BOX}
         assert client.plan("29UNU", **arguments)["assets_without_index"] == 2
-        tree = client.search("29UNU", **arguments).datatree
+        tree = client.search("29UNU", **arguments).load().datatree
         for path, asset, metres in (
             (f"{R60M}/b04", "B04_60m", 60),
             ("quality/atmosphere/r10m/aot", "AOT_10m", 10),

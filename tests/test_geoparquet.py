@@ -92,10 +92,10 @@ def test_a_cube_and_an_index_by_parquet(made: Path, items: list[dict], tmp_path:
         cubeflight.connect(address) as client,
     ):
         result = client.search("33TVN", bands=["SCL", "B04_60m"], bounds=AREA,
-                               radiometry="harmonised")  # fmt: skip
+                               radiometry="harmonised").load()  # fmt: skip
     assert len(result.matched_ids) == 6 and result.errors == []
     assert (result.datatree["measurements/reflectance/r60m/b04"] != 0).all()
-    assert result.plan["assets_without_index"] == 0
+    assert result.plan()["assets_without_index"] == 0
     cloud = {item["id"]: item["properties"]["eo:cloud_cover"] for item in items}
     np.testing.assert_allclose(
         result.datatree["conditions/mask/l2a_classification/r20m/scl"].cloud_cover,

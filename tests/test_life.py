@@ -179,7 +179,7 @@ def test_signs_of_life_harm_no_reader(root: Path, tmp_path: Path):
     scratch.mkdir()
     with place(root, scratch, "--keep-alive", "1", upstream=("--faults", hang)) as at:
         with cubeflight.connect(at.address) as client:
-            cube = client.search(TILE, "2022-10-05", ["B04_60m", "SCL"])
+            cube = client.search(TILE, "2022-10-05", ["B04_60m", "SCL"]).load()
         assert list(cube.datatree["measurements/reflectance/r60m"].status.values) == ["ok"]
     scratch = tmp_path / "pull"
     scratch.mkdir()

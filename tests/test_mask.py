@@ -56,7 +56,7 @@ def client(archive: Path, index: Path) -> Iterator[cubeflight.Client]:
 @pytest.fixture(scope="module")
 def plain(client: cubeflight.Client):
     """All of the box, nothing masked."""
-    return client.search(TILE, bands=BANDS, bounds=BOX)
+    return client.search(TILE, bands=BANDS, bounds=BOX).load()
 
 
 def disc(marked: np.ndarray, metres: float) -> np.ndarray:
@@ -87,8 +87,10 @@ def on_grid(masked: np.ndarray, metres: int) -> np.ndarray:
 def test_what_is_masked_is_what_the_definition_says(client, plain, metres):
     """Clouds beyond the window mask what is near them, too."""
     wide = (BOX[0] - 240, BOX[1] - 240, BOX[2] + 240, BOX[3] + 240)
-    around = client.search(TILE, bands=["SCL"], bounds=wide).datatree[SCL].values
-    masked = client.search(TILE, bands=BANDS, bounds=BOX, mask={"scl": CLOUDS, "dilate": metres})
+    around = client.search(TILE, bands=["SCL"], bounds=wide).load().datatree[SCL].values
+    masked = client.search(
+        TILE, bands=BANDS, bounds=BOX, mask={"scl": CLOUDS, "dilate": metres}
+    ).load()
     assert masked.errors == []
     classes = plain.datatree[SCL].values
     np.testing.assert_array_equal(masked.datatree[SCL].values, classes)
@@ -110,8 +112,8 @@ def test_float_reflectance_is_nan_where_it_is_masked(client, plain):
     mask = {"scl": CLOUDS}
     masked = client.search(
         TILE, bands=["B11", "SCL"], bounds=BOX, mask=mask, radiometry="reflectance"
-    )
-    whole = client.search(TILE, bands=["B11"], bounds=BOX, radiometry="reflectance")
+    ).load()
+    whole = client.search(TILE, bands=["B11"], bounds=BOX, radiometry="reflectance").load()
     path = "measurements/reflectance/r20m/b11"
     hidden = np.isin(plain.datatree[SCL].values, [0, *CLOUDS])
     want = np.where(hidden, np.nan, whole.datatree[path].values)
@@ -124,7 +126,7 @@ def test_cropping_a_masked_cube_equals_the_masked_crop(client):
     random = np.random.default_rng(20)
     mask = {"scl": CLOUDS, "dilate": 130}
     when = "2021-01-01/2021-06-30"
-    whole = client.search(TILE, when, bands=BANDS, bounds=BOX, mask=mask)
+    whole = client.search(TILE, when, bands=BANDS, bounds=BOX, mask=mask).load()
     assert len(whole.datatree[SCL].time) > 3
     for _ in range(24):
         names = sorted(random.choice(BANDS, size=random.integers(1, 5), replace=False))
@@ -133,7 +135,7 @@ def test_cropping_a_masked_cube_equals_the_masked_crop(client):
         left, bottom = BOX[0] + x, BOX[1] + y
         bounds = (left, bottom, min(left + width, BOX[2]), min(bottom + height, BOX[3]))
         align = str(random.choice(["centre", "20m", "60m"]))
-        part = client.search(TILE, when, bands=names, bounds=bounds, mask=mask, align=align)
+        part = client.search(TILE, when, bands=names, bounds=bounds, mask=mask, align=align).load()
         compared = 0
         for path in [*PATHS, SCL]:
             group, name = path.rsplit("/", 1)
@@ -152,7 +154,7 @@ def test_skipped_steps_cost_their_mask_only(client, archive: Path, tmp_path: Pat
     """A year of which half is too cloudy, over S3 with a log: what the plan says of masks and of
     the steps that are kept is read, and no more."""
     clouds = {"scl": CLOUDS, "dilate": 60}
-    shares = client.search(TILE, bands=["SCL"], bounds=BOX, mask=clouds).datatree[SCL]
+    shares = client.search(TILE, bands=["SCL"], bounds=BOX, mask=clouds).load().datatree[SCL]
     shares = shares.valid_fraction
     least = float(np.median(shares.values))
     log, index = tmp_path / "requests.jsonl", tmp_path / "index"
@@ -175,7 +177,7 @@ def test_skipped_steps_cost_their_mask_only(client, archive: Path, tmp_path: Pat
         )
         before = len(log.read_text().splitlines())
         with cubeflight.connect(address) as remote:
-            cube = remote.search(TILE, bands=BANDS, bounds=BOX, mask=clouds, min_valid=least)
+            cube = remote.search(TILE, bands=BANDS, bounds=BOX, mask=clouds, min_valid=least).load()
         lines = [json.loads(line) for line in log.read_text().splitlines()[before:]]
     group = cube.datatree["measurements/reflectance/r10m"]
     skipped = group.status.values == "skipped"
@@ -207,16 +209,16 @@ def test_skipped_steps_cost_their_mask_only(client, archive: Path, tmp_path: Pat
 def test_a_skipped_step_is_one_row_whatever_its_size(client, archive, index, tmp_path):
     """Of cubes in several row-blocks too, in every client."""
     clouds = {"scl": CLOUDS}
-    shares = client.search(TILE, bands=["SCL"], bounds=BOX, mask=clouds).datatree[SCL]
+    shares = client.search(TILE, bands=["SCL"], bounds=BOX, mask=clouds).load().datatree[SCL]
     least = float(np.median(shares.valid_fraction.values))
     ask = {
         "bands": ["B08", "SCL"], "bounds": BOX, "mask": clouds, "min_valid": least,
         "radiometry": "reflectance",
     }  # fmt: skip
-    whole = client.search(TILE, **ask)
-    parts = client.search(TILE, max_message_bytes=300_000, **ask)
-    assert (whole.plan["row_blocks"], whole.errors) == (1, [])
-    assert parts.plan["row_blocks"] > 3
+    whole = client.search(TILE, **ask).load()
+    parts = client.search(TILE, max_message_bytes=300_000, **ask).load()
+    assert (whole.plan()["row_blocks"], whole.errors) == (1, [])
+    assert parts.plan()["row_blocks"] > 3
     out = tmp_path / "cube.npz"
     with serving(archive / "eodata", index) as address:
         cli(
@@ -250,15 +252,15 @@ def test_without_scene_classification_nothing_passes_for_clear(archive, index, t
     product = next(part[:-5] for part in lost.parts if part.endswith(".SAFE"))
     with serving(copy, index) as address, cubeflight.connect(address) as client:
         ask = {"bands": ["B08", "SCL"], "bounds": BOX, "product_ids": [product]}
-        cube = client.search(TILE, mask={"scl": CLOUDS}, **ask)
+        cube = client.search(TILE, mask={"scl": CLOUDS}, **ask).load()
         assert [error.code for error in cube.errors] == ["CF-ENG-015", "CF-ENG-011"]
         assert (cube.datatree["measurements/reflectance/r10m"].b08.values == 0).all()
         assert cube.datatree[SCL].status.values == "failed"
         with pytest.raises(cubeflight.CubeflightError) as failure:
-            client.search(TILE, mask={"scl": CLOUDS}, on_error="fail", **ask)
+            client.search(TILE, mask={"scl": CLOUDS}, on_error="fail", **ask).load()
         assert failure.value.code == "CF-ENG-011"
         # nothing was asked of it here
-        assert client.search(TILE, **ask).datatree[SCL].status.values == "partial"
+        assert client.search(TILE, **ask).load().datatree[SCL].status.values == "partial"
 
 
 def test_masks_that_cannot_be(client, archive, index):
@@ -269,10 +271,10 @@ def test_masks_that_cannot_be(client, archive, index):
         {"mask": {"scl": [3]}, "collection": "sentinel-2-l1c", "bands": ["B08"]},
     ):
         with pytest.raises(cubeflight.CubeflightError) as refused:
-            client.search(TILE, **arguments)
+            client.search(TILE, **arguments).load()
         assert refused.value.code == "CF-S2-019"
     with pytest.raises(cubeflight.CubeflightError) as refused:
-        client.search(TILE, min_valid=2)
+        client.search(TILE, min_valid=2).load()
     assert refused.value.code == "CF-REQ-006"
     done = run("plan", "--store", archive / "eodata", "--index", index, "--tile", TILE,
                "--bands", "B08", "--filter", "eo:clouds < 3")  # fmt: skip
@@ -282,7 +284,9 @@ def test_masks_that_cannot_be(client, archive, index):
 def test_conditions_hold_for_steps(client, plain):
     covers = plain.datatree[SCL].cloud_cover.values
     limit = float(np.median(covers))
-    cube = client.search(TILE, bands=["SCL"], bounds=BOX, query={"eo:cloud_cover": {"lt": limit}})
+    cube = client.search(
+        TILE, bands=["SCL"], bounds=BOX, query={"eo:cloud_cover": {"lt": limit}}
+    ).load()
     np.testing.assert_array_equal(cube.datatree[SCL].cloud_cover.values, covers[covers < limit])
     assert {missing.code for missing in cube.missing} == {"filter"}
     assert len(cube.missing) == (covers >= limit).sum()

@@ -184,11 +184,11 @@ def test_messages_above_the_limit_of_clients_are_not_sent_unless_asked_for(url: 
 
 
 def test_one_pixel(client: cubeflight.Client):
-    whole = client.search(TILE, bands=["B08", "B11"], bounds=SEED).datatree
+    whole = client.search(TILE, bands=["B08", "B11"], bounds=SEED).load().datatree
     left, top = 399960 + 5000 * 10, 5300040 - 9000 * 10
-    one = client.search(TILE, bands=["B08"], bounds=(left + 4, top - 6, left + 6, top - 4))
+    one = client.search(TILE, bands=["B08"], bounds=(left + 4, top - 6, left + 6, top - 4)).load()
     pixel = one.datatree[B08]
-    assert pixel.shape == (2, 1, 1) and one.plan["row_blocks"] == 1
+    assert pixel.shape == (2, 1, 1) and one.plan()["row_blocks"] == 1
     want = whole[B08].sel(x=left + 5, y=top - 5)
     np.testing.assert_array_equal(pixel.values[:, 0, 0], want.values)
     assert want.values.any()
@@ -196,24 +196,24 @@ def test_one_pixel(client: cubeflight.Client):
     corners = [(399960, 5300040), (509750, 5300040), (399960, 5190250), (509750, 5190250)]
     for x, y in corners:
         bounds = (x + 1, y - 9, x + 9, y - 1)
-        found = client.search(TILE, bands=["B08"], bounds=bounds).datatree[B08]
+        found = client.search(TILE, bands=["B08"], bounds=bounds).load().datatree[B08]
         assert found.shape == (2, 1, 1)
         assert (found.x.item(), found.y.item()) == (x + 5, y - 5)
 
 
 def test_the_smallest_message_is_one_unit_of_rows(client: cubeflight.Client):
     asked = {"bands": ["B08", "B11"], "bounds": SEED, "align": "20m"}
-    whole = client.search(TILE, **asked)
+    whole = client.search(TILE, **asked).load()
     height, width = whole.datatree[B08].shape[1:]
     assert height % 2 == width % 2 == 0
     # two rows of 10 m and one of 20 m
     unit = (2 * width + width // 2) * 2
-    small = client.search(TILE, **asked, max_message_bytes=unit)
-    assert small.plan["row_blocks"] == height // 2
+    small = client.search(TILE, **asked, max_message_bytes=unit).load()
+    assert small.plan()["row_blocks"] == height // 2
     for path in (B08, B11):
         np.testing.assert_array_equal(small.datatree[path].values, whole.datatree[path].values)
     with pytest.raises(cubeflight.InvalidRequest) as error:
-        client.search(TILE, **asked, max_message_bytes=unit - 1)
+        client.search(TILE, **asked, max_message_bytes=unit - 1).load()
     assert error.value.code == "CF-PLN-001" and f"at least {unit} bytes" in str(error.value)
     # a step that just fits is one row-block, one byte less makes several
     step = unit * (height // 2)

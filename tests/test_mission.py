@@ -63,7 +63,7 @@ def alone(client: cubeflight.Client):
         if product not in cache:
             cube = client.search(
                 TILE, bands=BANDS, bounds=BOX, radiometry="harmonised", product_ids=[product]
-            )
+            ).load()
             cache[product] = {path: cube.datatree[path].values[0] for path in PATHS}
         return cache[product]
 
@@ -72,7 +72,7 @@ def alone(client: cubeflight.Client):
 
 @pytest.fixture(scope="module")
 def harmonised(client: cubeflight.Client):
-    return client.search(TILE, bands=BANDS, bounds=BOX, radiometry="harmonised")
+    return client.search(TILE, bands=BANDS, bounds=BOX, radiometry="harmonised").load()
 
 
 def merged(parts: list[dict[str, np.ndarray]], path: str, metres: int) -> np.ndarray:
@@ -93,7 +93,7 @@ def of_steps(cube) -> list[list[str]]:
 
 def test_every_step_shows_all_of_its_products(mission, harmonised, alone):
     _, products = mission
-    assert harmonised.plan["time_steps"] == STEPS
+    assert harmonised.plan()["time_steps"] == STEPS
     several = 0
     for step, names in enumerate(of_steps(harmonised)):
         if any(products[name]["missing"] for name in names):
@@ -159,8 +159,8 @@ def test_harmonised_numbers_do_not_jump_with_the_baseline(mission, alone):
 
 def test_the_three_radiometries_agree(mission, client, harmonised):
     ask = {"bands": ["B08", "B11", "B04_60m", "SCL"], "bounds": BOX}
-    raw = client.search(TILE, radiometry="raw", **ask)
-    float_cube = client.search(TILE, radiometry="reflectance", **ask)
+    raw = client.search(TILE, radiometry="raw", **ask).load()
+    float_cube = client.search(TILE, radiometry="reflectance", **ask).load()
     assert of_steps(float_cube) == of_steps(harmonised)
     same = [a == b for a, b in zip(of_steps(raw), of_steps(harmonised), strict=True)]
     # raw numbers are not filled from products with another offset
@@ -188,7 +188,7 @@ def test_the_three_radiometries_agree(mission, client, harmonised):
 def test_solar_days_and_what_raw_numbers_cannot_mix(mission, client, harmonised):
     out, _ = mission
     days = client.search(TILE, bands=BANDS, bounds=BOX, radiometry="harmonised",
-                         group_by="solar_day")  # fmt: skip
+                         groupby="solar_day").load()  # fmt: skip
     # one pass of one tile a day
     assert of_steps(days) == of_steps(harmonised)
     for path in PATHS:
@@ -203,7 +203,7 @@ def test_solar_days_and_what_raw_numbers_cannot_mix(mission, client, harmonised)
 def test_masks_hold_across_the_seams(client, harmonised):
     masked = client.search(
         TILE, bands=BANDS, bounds=BOX, radiometry="harmonised", mask={"scl": [3, 8, 9, 10]}
-    )
+    ).load()
     np.testing.assert_array_equal(masked.datatree[SCL].values, harmonised.datatree[SCL].values)
     hidden = np.isin(harmonised.datatree[SCL].values, [0, 3, 8, 9, 10])
     path = "measurements/reflectance/r20m/b11"
@@ -243,14 +243,14 @@ def test_level_1c_is_merged_by_footprints_or_by_the_bands(old):
         serving_urls((out / "eodata").as_uri(), index, out / "serve.log") as address,
         cubeflight.connect(address) as client,
     ):
-        tree = client.search(TILE, bands=bands, **ask).datatree[reflectance]
+        tree = client.search(TILE, bands=bands, **ask).load().datatree[reflectance]
         majors = set()
         for step, text in enumerate(tree["r10m"].product_ids.values):
             names = text.split()
             if len(names) < 2 or any(products[name]["missing"] for name in names):
                 continue
             trees = [
-                client.search(TILE, bands=bands + masks, product_ids=[name], **ask).datatree
+                client.search(TILE, bands=bands + masks, product_ids=[name], **ask).load().datatree
                 for name in names
             ]
             known = [

@@ -58,10 +58,10 @@ def test_the_metadata_of_a_product_have_the_last_word(tmp_path: Path):
     ):
         # The schema would promise -0.1 of this product.
         with pytest.raises(cubeflight.FailedPrecondition) as error:
-            client.search("29UNU", **arguments, product_ids=[L2A])
+            client.search("29UNU", **arguments, product_ids=[L2A]).load()
         assert error.value.code == "CF-FLT-007" and error.value.product == L2A
         assert "-900" in str(error.value) and "-1000" in str(error.value)
         # Not pinned, the step has its own.
-        b04 = client.search("29UNU", **arguments).datatree[B04]
+        b04 = client.search("29UNU", **arguments).load().datatree[B04]
         assert list(b04.b04_offset.values) == [-900]
         assert b04.attrs["add_offset"] == -0.09

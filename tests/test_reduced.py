@@ -59,7 +59,7 @@ def lattice(pixels: xr.DataArray, metres: int, level: int) -> tuple[slice, slice
 def test_images_are_the_low_pass_and_classes_are_samples(
     root: Path, client: cubeflight.Client, level: int
 ):
-    tree = client.search(TILE, bands=BANDS, bounds=SEED, reduce=level).datatree
+    tree = client.search(TILE, bands=BANDS, bounds=SEED, reduce=level).load().datatree
     for path, name, metres in LOW_PASS:
         pixels = tree[path]
         rows, columns = lattice(pixels, metres, level)
@@ -90,14 +90,14 @@ def test_images_are_the_low_pass_and_classes_are_samples(
 
 @pytest.mark.parametrize("level", [1, 3, 4])
 def test_windows_are_crops(client: cubeflight.Client, level: int):
-    whole = client.search(TILE, bands=BANDS, reduce=level).datatree
+    whole = client.search(TILE, bands=BANDS, reduce=level).load().datatree
     dice = np.random.default_rng(level)
     for _ in range(4):
         x, y = dice.uniform(SEED[0], SEED[2] - 4000), dice.uniform(SEED[1], SEED[3] - 4000)
         bounds = (x, y, x + dice.uniform(1500, 4000), y + dice.uniform(1500, 4000))
         # in blocks, too
         more = {"max_message_bytes": 20_000} if level == 1 else {}
-        part = client.search(TILE, bands=BANDS, bounds=bounds, reduce=level, **more).datatree
+        part = client.search(TILE, bands=BANDS, bounds=bounds, reduce=level, **more).load().datatree
         for path in [path for path, *_ in LOW_PASS] + [SCL]:
             found = part[path]
             # the samples whose centres lie in the bounds, both ends included

@@ -119,7 +119,7 @@ def test_only_the_tiles_of_the_window_are_read(
 
 def test_the_tree_is_as_the_server_gives_it(tree: xr.DataTree, client: cubeflight.Client):
     bands = ["SCL", "B04_60m", "TCI_60m"]
-    served = client.search("29UNU", datetime="2022-10-05", bands=bands).datatree
+    served = client.search("29UNU", datetime="2022-10-05", bands=bands).load().datatree
     for path in (SCL, f"{R60M}/b04", TCI):
         got, want = tree[path], served[path]
         for name in want.dims:

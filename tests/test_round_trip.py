@@ -47,10 +47,10 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[cubeflight.Clie
         yield found
 
 
-def search(client: cubeflight.Client, radiometry: str, period: str) -> cubeflight.SearchResult:
+def search(client: cubeflight.Client, radiometry: str, period: str) -> cubeflight.Cube:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", cubeflight.RadiometryWarning)
-        return client.search("33TVN", period, BANDS, BOX, radiometry=radiometry)
+        return client.search("33TVN", period, BANDS, BOX, radiometry=radiometry).load()
 
 
 def save(tree: xr.DataTree, path: Path) -> None:
@@ -151,7 +151,7 @@ def test_reflectance_of_a_raw_cube_can_be_saved(
 
 def test_raw_with_its_offsets_is_reflectance(client: cubeflight.Client):
     with pytest.warns(cubeflight.RadiometryWarning, match="not comparable over time"):
-        result = client.search("33TVN", BOTH, BANDS, BOX)
+        result = client.search("33TVN", BOTH, BANDS, BOX).load()
     want = search(client, "reflectance", BOTH).datatree
     for name in REFLECTANCE:
         raw = result.datatree[name]

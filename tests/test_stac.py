@@ -144,7 +144,7 @@ def test_the_cube_is_that_of_the_archive(store: Store, api: Api, tmp_path: Path)
     for catalog in ("archive", api.url):
         before = api.count()
         with store.serving(catalog, tmp_path) as client:
-            cubes[catalog] = client.search(TILE, **arguments)
+            cubes[catalog] = client.search(TILE, **arguments).load()
             # within its minute an answer is used again, also for the pins of a ticket
             client.plan(TILE, **arguments)
         assert cubes[catalog].errors == []
@@ -317,7 +317,7 @@ def test_hostile_hrefs_read_nothing(
         store.serving(catalog, tmp_path) as client,
     ):
         store.taken()
-        result = client.search(TILE, bands=["B08", "SCL"], bounds=BOX, datetime="2021")
+        result = client.search(TILE, bands=["B08", "SCL"], bounds=BOX, datetime="2021").load()
     bad = items[0]["id"]
     wanted = {item["id"][:44] for item in items}
     taken = store.taken()
@@ -357,13 +357,13 @@ def test_wrong_sizes_do_not_harm(store: Store, tmp_path: Path, whole: str | None
     options = [] if whole is None else ["--max-whole-read", whole]
     arguments = {"bands": ["B08", "SCL"], "bounds": BOX, "datetime": "2021"}
     with store.serving("archive", tmp_path) as client:
-        wanted = client.search(TILE, **arguments)
+        wanted = client.search(TILE, **arguments).load()
     with (
         doctored(store, tmp_path, change) as (catalog, _),
         store.serving(catalog, tmp_path, *options) as client,
     ):
         for _ in range(2):
-            found = client.search(TILE, **arguments)
+            found = client.search(TILE, **arguments).load()
             assert (found.errors, found.matched_ids) == ([], wanted.matched_ids)
             for path in PATHS:
                 np.testing.assert_array_equal(found.datatree[path], wanted.datatree[path])
@@ -381,7 +381,7 @@ def test_missing_assets_are_fill_and_named(store: Store, tmp_path: Path):
         doctored(store, tmp_path, change) as (catalog, items),
         store.serving(catalog, tmp_path) as client,
     ):
-        result = client.search(TILE, bands=["B08"], bounds=BOX, datetime="2021")
+        result = client.search(TILE, bands=["B08"], bounds=BOX, datetime="2021").load()
     faults = [(error.product_id, error.code) for error in result.errors]
     assert faults == [(items[0]["id"], "CF-STO-005"), (items[1]["id"], "CF-ENG-011")]
     assert result.missing == []
@@ -414,7 +414,7 @@ def test_products_are_read_from_mirrors(store: Store, tmp_path: Path):
     index = {"google": "s3://index/cdse", "sinergise": "s3://index/sinergise"}
     cli("index", "--store", "s3://eodata", "--index", index["google"], extra=store.environment)
     with store.serving("archive", tmp_path) as client:
-        wanted = client.search(TILE, **arguments)
+        wanted = client.search(TILE, **arguments).load()
     with stac(store.root / "stac") as catalog:
         flags = ["--store-layout", "sinergise", "--catalog", catalog]
         said = cli("index", "--store", "s3://sinergise", "--index", index["sinergise"], *flags,
@@ -430,7 +430,7 @@ def test_products_are_read_from_mirrors(store: Store, tmp_path: Path):
                 # the records of CDSE's files are those of Google's
                 assert client.plan(TILE, **arguments)["assets_without_index"] == 0, layout
                 store.taken()
-                found = client.search(TILE, **arguments)
+                found = client.search(TILE, **arguments).load()
                 assert {bucket for bucket, _ in store.taken()} == {layout}
             assert (found.errors, found.matched_ids) == ([], wanted.matched_ids)
             for path in PATHS:

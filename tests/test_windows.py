@@ -86,11 +86,11 @@ def test_each_window_is_as_it_is_alone(client: cubeflight.Client, more: dict):
     windows += [(451000.0, 5205000.0, 453000.0, 5207200.0)] * 2
     if "crs" in more:
         windows = [to_degrees(window) for window in windows]
-    result = client.search(TILE, bands=BANDS, windows=windows, **more)
+    result = client.search(TILE, bands=BANDS, windows=windows, **more).load()
     assert result.errors == [] and len(result.cubes) == len(windows)
     assert any(cube.datatree[B08].values.any() for cube in result.cubes)
     for window, cube in zip(windows, result.cubes, strict=True):
-        alone = client.search(TILE, bands=BANDS, bounds=window, **more)
+        alone = client.search(TILE, bands=BANDS, bounds=window, **more).load()
         assert cube.matched_ids == alone.matched_ids
         # of all windows, and of this one
         same(cube.datatree, alone.datatree, ("valid_fraction",) if "mask" in more else ())
@@ -99,13 +99,13 @@ def test_each_window_is_as_it_is_alone(client: cubeflight.Client, more: dict):
 
 def test_points_are_pixels(client: cubeflight.Client):
     """Each band has the pixel that the point lies in."""
-    whole = client.search(TILE, bands=BANDS, bounds=SEED, align="60m").datatree
+    whole = client.search(TILE, bands=BANDS, bounds=SEED, align="60m").load().datatree
     dice = random.Random(3)
     points = [(dice.uniform(SEED[0], SEED[2]), dice.uniform(SEED[1], SEED[3])) for _ in range(40)]
     # narrower than a pixel, and on the corner of pixels of all grids
     strip = (450001.0, 5206001.0, 450002.0, 5206500.0)
     corner = (LEFT + 60 * 900, TOP - 60 * 1500)
-    result = client.search(TILE, bands=BANDS, windows=[*points, corner, strip])
+    result = client.search(TILE, bands=BANDS, windows=[*points, corner, strip]).load()
     for point, cube in zip([*points, corner], result.cubes, strict=False):
         for path, metres in ((B08, 10), (SCL, 20), ("measurements/reflectance/r60m/b04", 60)):
             pixels = cube.datatree[path]
@@ -118,18 +118,18 @@ def test_points_are_pixels(client: cubeflight.Client):
     assert result.cubes[-1].datatree[B08].shape == (3, 50, 1)
     assert result.cubes[-1].datatree[SCL].shape == (3, 25, 1)
     with pytest.raises(cubeflight.InvalidRequest) as error:
-        client.search(TILE, bands=BANDS, bounds=strip)
+        client.search(TILE, bands=BANDS, bounds=strip).load()
     assert error.value.code == "CF-S2-007"
 
 
 def test_the_share_of_valid_pixels_is_that_of_all_windows(client: cubeflight.Client):
     windows = [*fields(5), (LEFT + 100, TOP - 1100, LEFT + 1100, TOP - 100)]
     asked = {"bands": ["SCL"], "mask": {"scl": [3, 8, 9, 10]}}
-    result = client.search(TILE, windows=windows, **asked)
+    result = client.search(TILE, windows=windows, **asked).load()
     valid = np.zeros(3)
     pixels = 0
     for window in windows:
-        scl = client.search(TILE, bounds=window, **asked).datatree[SCL]
+        scl = client.search(TILE, bounds=window, **asked).load().datatree[SCL]
         size = scl.sizes["x"] * scl.sizes["y"]
         valid += scl.valid_fraction.values * size
         pixels += size
@@ -138,7 +138,7 @@ def test_the_share_of_valid_pixels_is_that_of_all_windows(client: cubeflight.Cli
     assert 0 < (valid / pixels).min() < (valid / pixels).max() < 1
     # a skipped step is one row, which stands for all windows
     least = float((valid / pixels).min() + (valid / pixels).max()) / 2
-    skipped = client.search(TILE, windows=windows, min_valid=least, **asked)
+    skipped = client.search(TILE, windows=windows, min_valid=least, **asked).load()
     for cube, whole in zip(skipped.cubes, result.cubes, strict=True):
         scl = cube.datatree[SCL]
         out = scl.status.values == "skipped"
@@ -177,15 +177,15 @@ def test_the_log_is_the_plan_and_shared_tiles_are_read_once(
         )
         with cubeflight.connect(address) as client:
             before = len(log.read_text().splitlines())
-            result = client.search(TILE, bands=["B08", "SCL"], windows=windows)
+            result = client.search(TILE, bands=["B08", "SCL"], windows=windows).load()
             lines = [json.loads(line) for line in log.read_text().splitlines()[before:]]
     assert len(plan["reads"]) == plan["requests"]
     reads = [line for line in lines if line["key"].endswith(".jp2")]
     planned = Counter((read["href"].removeprefix("s3://eodata/"), logged(read))
                       for read in plan["reads"])  # fmt: skip
     assert planned == Counter((line["key"], line["range"]) for line in reads)
-    assert sum(line["bytes"] for line in reads) == plan["bytes"] == result.plan["bytes"]
-    assert plan["requests"] == result.plan["requests"] == len(reads)
+    assert sum(line["bytes"] for line in reads) == plan["bytes"] == result.plan()["bytes"]
+    assert plan["requests"] == result.plan()["requests"] == len(reads)
     assert plan["row_blocks"] == 50
     height, width = plan["shapes"][B08]
     assert width == max(cube.datatree[B08].sizes["x"] for cube in result.cubes)
@@ -203,10 +203,10 @@ def test_large_windows_in_any_order(client: cubeflight.Client):
     big = [(x, y, x + 9000, y + 9000) for x, y, _, _ in near]
     windows = [w if k % 2 else (w[0] - 40000, w[1] + 40000, w[2] - 40000, w[3] + 40000)
                for k, w in enumerate(big)]  # fmt: skip
-    result = client.search(TILE, bands=["B08"], windows=windows)
+    result = client.search(TILE, bands=["B08"], windows=windows).load()
     assert result.errors == []
     for number in (1, 2, 17, 29):
-        alone = client.search(TILE, bands=["B08"], bounds=windows[number])
+        alone = client.search(TILE, bands=["B08"], bounds=windows[number]).load()
         same(result.cubes[number].datatree, alone.datatree)
     assert result.cubes[1].datatree[B08].values.any()
 
@@ -227,10 +227,10 @@ def test_a_broken_tile_is_fill_in_the_windows_that_need_it(root: Path, tmp_path:
         with file.open("r+b") as bytes_of:
             bytes_of.seek(read["start"] + 4)
             bytes_of.write(b"\xff\xff")  # another tile than the index says
-        result = client.search(TILE, bands=["B08"], windows=windows)
+        result = client.search(TILE, bands=["B08"], windows=windows).load()
         failed = 0
         for window, cube in zip(windows, result.cubes, strict=True):
-            alone = client.search(TILE, bands=["B08"], bounds=window)
+            alone = client.search(TILE, bands=["B08"], bounds=window).load()
             same(cube.datatree, alone.datatree)
             assert [error.code for error in cube.errors] == [e.code for e in alone.errors]
             failed += bool(cube.errors)
@@ -243,7 +243,7 @@ def test_refusals(client: cubeflight.Client):
 
     def refused(**more) -> cubeflight.CubeflightError:
         with pytest.raises(cubeflight.InvalidRequest) as error:
-            client.search(TILE, bands=["B08"], **more)
+            client.search(TILE, bands=["B08"], **more).load()
         return error.value
 
     both = refused(windows=[inside], bounds=inside)
@@ -274,8 +274,8 @@ def test_command_line(root: Path, client: cubeflight.Client, tmp_path: Path):
         picture = run("pull", url, *request, "--out", tmp_path / "cube.png")
         assert (picture.returncode, codes(picture.stderr)) == (2, ["CF-CLI-001"])
         plan = json.loads(cli("plan", *request, "--server", url, "--json"))
-    result = client.search(TILE, bands=["B08", "SCL"], windows=windows)
-    assert plan["requests"] == result.plan["requests"]
+    result = client.search(TILE, bands=["B08", "SCL"], windows=windows).load()
+    assert plan["requests"] == result.plan()["requests"]
     with np.load(tmp_path / "cube.npz") as arrays:
         names = {f"{k}/{path}" for k in range(4) for path in (B08, SCL)}
         assert names <= set(arrays)

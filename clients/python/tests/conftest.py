@@ -14,5 +14,5 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def client(server: Server) -> Iterator[cubeflight.Client]:
-    with cubeflight.connect(server.url, token="secret") as client:
+    with cubeflight.connect(server.url, token="secret", retries=0) as client:
         yield client

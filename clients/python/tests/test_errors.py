@@ -32,7 +32,7 @@ def test_errors_of_the_server(
 ):
     server.error = raised
     with pytest.raises(kind) as caught:
-        client.search("33TVN")
+        client.search("33TVN").load()
     error = caught.value
     assert type(error) is kind
     assert error.code == "CF-NEW-004"
@@ -82,14 +82,14 @@ def test_no_server():
         cubeflight.connect("grpc://127.0.0.1:1") as client,
         pytest.raises(cubeflight.Unavailable) as caught,
     ):
-        client.search("33TVN", timeout=20)
+        client.search("33TVN", timeout=20).load()
     assert caught.value.code is None
 
 
 def test_stream_that_ends_early_names_the_missing_steps(server: Server, client: cubeflight.Client):
     server.stop_after = server.cube.blocks + 1
     with pytest.raises(cubeflight.IncompleteStream, match="2 of 3") as caught:
-        client.search("33TVN")
+        client.search("33TVN").load()
     assert caught.value.missing_steps == ("2021-01-08T10:14:11", "2021-01-13T10:14:11")
     assert "2021-01-13T10:14:11" in str(caught.value)
 
@@ -98,23 +98,23 @@ def test_error_in_mid_stream(server: Server, client: cubeflight.Client):
     server.stop_after = 4
     server.stream_error = fl.FlightUnavailableError("CF-STO-003 store is down; product=S2A_X")
     with pytest.raises(cubeflight.Unavailable) as caught:
-        client.search("33TVN")
+        client.search("33TVN").load()
     assert (caught.value.code, caught.value.product) == ("CF-STO-003", "S2A_X")
 
 
 def test_more_steps_than_announced(server: Server, client: cubeflight.Client):
     server.summary = {"timeSteps": 2}
     with pytest.raises(cubeflight.ProtocolError, match="more time steps"):
-        client.search("33TVN")
+        client.search("33TVN").load()
 
 
 def test_plan_without_steps(server: Server, client: cubeflight.Client):
     server.summary = {"timeSteps": 0}
     with pytest.raises(cubeflight.ProtocolError):
-        client.search("33TVN")
+        client.search("33TVN").load()
 
 
 def test_column_without_its_grid(server: Server, client: cubeflight.Client):
     server.cube.bands[0].metadata = {"proj:shape": "eleven"}
     with pytest.raises(cubeflight.ProtocolError, match="b08"):
-        client.search("33TVN")
+        client.search("33TVN").load()

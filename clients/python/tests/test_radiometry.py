@@ -25,11 +25,11 @@ def cube(
     return Cube([reflectance, classes], times, offsets=offsets is not None, step_offsets=offsets)
 
 
-def search(server: Server, client: cubeflight.Client, served: Cube) -> cubeflight.SearchResult:
+def search(server: Server, client: cubeflight.Client, served: Cube) -> cubeflight.Cube:
     server.cube = served
     with warnings.catch_warnings():
         warnings.simplefilter("error", cubeflight.RadiometryWarning)
-        return client.search("33TVN")
+        return client.search("33TVN").load()
 
 
 @pytest.mark.parametrize("offset", [0, -1000])
@@ -49,7 +49,7 @@ def test_several_offsets_are_never_an_attribute(server: Server, client: cubeflig
     # Even where the schema promised one.
     server.cube = cube([0, -1000, -1000], "raw", scale_factor="0.0001", add_offset="-0.1")
     with pytest.warns(cubeflight.RadiometryWarning) as warned:
-        result = client.search("33TVN")
+        result = client.search("33TVN").load()
     (warning,) = warned
     assert warning.filename == __file__
     assert "-1000 in 2 time steps and 0 in 1 time steps" in str(warning.message)

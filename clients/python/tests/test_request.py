@@ -95,7 +95,7 @@ def test_interval(value, text: str):
 @pytest.mark.parametrize("bounds", [(1, 2, 3), (1, 2, 3, float("nan")), (1, 2, 3, float("inf"))])
 def test_bounds_are_four_finite_numbers(client: cubeflight.Client, bounds):
     with pytest.raises(ValueError, match="four finite numbers"):
-        client.search("33TVN", bounds=bounds)
+        client.search("33TVN", bounds=bounds).load()
 
 
 def test_level_of_resolution_is_a_whole_number(server: Server, client: cubeflight.Client):
@@ -104,7 +104,7 @@ def test_level_of_resolution_is_a_whole_number(server: Server, client: cubefligh
     client.plan("33TVN", bands="B08", reduce=0)
     assert server.commands[-1]["reduce"] == 0
     with pytest.raises(TypeError):
-        client.search("33TVN", reduce=0.5)
+        client.search("33TVN", reduce=0.5).load()
 
 
 def test_unknown_arguments_are_refused(client: cubeflight.Client):

@@ -9,7 +9,7 @@ import cubeflight
 
 
 def test_pixels_arrive_in_place_and_padding_is_cut(server: Server, client: cubeflight.Client):
-    tree = client.search("33TVN", bands=["B08", "SCL", "B02", "TCI"]).datatree
+    tree = client.search("33TVN", bands=["B08", "SCL", "B02", "TCI"]).load().datatree
     assert server.cube.blocks == 3
     for band in server.cube.bands:
         values = tree[band.path].values
@@ -23,7 +23,7 @@ def test_pixels_arrive_in_place_and_padding_is_cut(server: Server, client: cubef
 def test_one_block_a_step(server: Server, client: cubeflight.Client):
     server.cube = sample(blocks=False)
     assert server.cube.blocks == 1
-    tree = client.search("33TVN").datatree
+    tree = client.search("33TVN").load().datatree
     for band in server.cube.bands:
         np.testing.assert_array_equal(tree[band.path].values, band.pixels)
 
@@ -34,14 +34,14 @@ def test_columns_may_have_fewer_blocks_than_the_step(server: Server, client: cub
     times = np.array(["2021-01-03T10:14:11", "2021-01-08T10:14:11"], "datetime64[us]")
     server.cube = Cube([Band(B08, pixels, 2, 10), Band(SCL, small, 4, 20)], times)
     assert server.cube.blocks == 5
-    tree = client.search("33TVN").datatree
+    tree = client.search("33TVN").load().datatree
     np.testing.assert_array_equal(tree[B08].values, pixels)
     np.testing.assert_array_equal(tree[SCL].values, small)
 
 
 def test_several_endpoints_and_keep_alive_messages(server: Server, client: cubeflight.Client):
     server.endpoints, server.keep_alive = 2, True
-    tree = client.search("33TVN").datatree
+    tree = client.search("33TVN").load().datatree
     for band in server.cube.bands:
         np.testing.assert_array_equal(tree[band.path].values, band.pixels)
 
@@ -51,9 +51,9 @@ def test_rows_go_where_time_and_block_say(server: Server, client: cubeflight.Cli
     server.cube = sample(steps=7)
     error = {"column": B08, "product_id": "S2X", "code": "CF-ENG-011", "message": "no"}
     server.cube.errors = {(4, 1): [error]}
-    ordered = client.search("33TVN")
+    ordered = client.search("33TVN").load()
     server.shuffled = seed
-    result = client.search("33TVN", ordered=False)
+    result = client.search("33TVN", ordered=False).load()
     assert server.commands[-1]["ordered"] is False
     xr.testing.assert_identical(result.datatree, ordered.datatree)
     for band in server.cube.bands:
@@ -65,12 +65,12 @@ def test_rows_go_where_time_and_block_say(server: Server, client: cubeflight.Cli
 
 def test_no_time_steps(server: Server, client: cubeflight.Client):
     server.cube = sample(steps=0)
-    tree = client.search("33TVN").datatree
+    tree = client.search("33TVN").load().datatree
     assert tree[B08].shape == (0, 11, 7)
 
 
 def test_groups_and_coordinates(server: Server, client: cubeflight.Client):
-    result = client.search("33TVN")
+    result = client.search("33TVN").load()
     tree = result.datatree
     assert tree["measurements/reflectance/r10m"].attrs == {"proj:epsg": EPSG}
     assert set(tree["measurements/reflectance/r10m"].data_vars) == {"b02", "b08"}
@@ -102,7 +102,7 @@ def test_reduced_pixels_lie_around_their_samples(server: Server, client: cubefli
     fine = Band(B08, pixels, 9, 10, described(10, "low-pass"))
     coarse = Band(SCL, pixels[:, :5, :4].astype("u1"), 5, 20, described(20, "sampling"))
     server.cube = Cube([fine, coarse], np.array(["2021-01-03T10:14:11"], "datetime64[us]"))
-    tree = client.search("33TVN", bands=["B08", "SCL"], reduce=2).datatree
+    tree = client.search("33TVN", bands=["B08", "SCL"], reduce=2).load().datatree
     assert server.commands[0]["reduce"] == 2
     for band, metres, by in ((fine, 10, "low-pass"), (coarse, 20, "sampling")):
         found = tree[band.path]
@@ -120,13 +120,13 @@ def test_reduced_pixels_lie_around_their_samples(server: Server, client: cubefli
 
 def test_metadata_of_time_steps(client: cubeflight.Client):
     for path in (B08, SCL, TCI):
-        pixels = client.search("33TVN").datatree[path]
+        pixels = client.search("33TVN").load().datatree[path]
         assert list(pixels.platform.values) == ["sentinel-2a"] * 3
         assert list(pixels.relative_orbit.values) == [22] * 3
         assert pixels.product_ids.values[0].startswith("S2A_MSIL2A_20210103T101411_")
         np.testing.assert_array_equal(pixels.cloud_cover, [12.5, np.nan, 12.5])
         assert np.isnat(pixels.sensing_time.values).tolist() == [False, True, False]
-    tree = client.search("33TVN").datatree
+    tree = client.search("33TVN").load().datatree
     np.testing.assert_array_equal(tree[B08].b08_offset, [-1000] * 3)
     np.testing.assert_array_equal(tree[B02].b02_offset, [-1001] * 3)
     assert "b08_offset" not in tree[SCL].coords
@@ -135,11 +135,11 @@ def test_metadata_of_time_steps(client: cubeflight.Client):
 
 def test_unknown_offsets(server: Server, client: cubeflight.Client):
     server.cube.offsets = False
-    assert "b08_offset" not in client.search("33TVN").datatree[B08].coords
+    assert "b08_offset" not in client.search("33TVN").load().datatree[B08].coords
 
 
 def test_attributes(client: cubeflight.Client):
-    tree = client.search("33TVN").datatree
+    tree = client.search("33TVN").load().datatree
     attrs = tree[B08].attrs
     assert attrs["_FillValue"] == 0 and attrs["_FillValue"].dtype == np.uint16
     assert (attrs["valid_min"], attrs["valid_max"]) == (1, 65535)
@@ -155,7 +155,7 @@ def test_attributes(client: cubeflight.Client):
 
 
 def test_grid_mapping(client: cubeflight.Client):
-    crs = client.search("33TVN").datatree[SCL].spatial_ref.attrs
+    crs = client.search("33TVN").load().datatree[SCL].spatial_ref.attrs
     assert crs["grid_mapping_name"] == "transverse_mercator"
     assert crs["longitude_of_central_meridian"] == 15.0
     assert crs["false_northing"] == 0.0
@@ -181,7 +181,7 @@ def test_floats_with_nan_as_fill(server: Server, client: cubeflight.Client):
     for text in ("NaN", '"NaN"'):
         band = Band(B08, pixels, 3, 10, {"_FillValue": text})
         server.cube = Cube([band], np.array(["2021-01-03T10:14:11"], "datetime64[us]"))
-        fill = client.search("33TVN").datatree[B08].attrs["_FillValue"]
+        fill = client.search("33TVN").load().datatree[B08].attrs["_FillValue"]
         assert np.isnan(fill) and fill.dtype == np.float32
 
 
@@ -189,7 +189,7 @@ def test_failures_of_assets_are_listed(server: Server, client: cubeflight.Client
     fault = {"column": B08, "product_id": "S2A_X", "code": "CF-JP2-001", "message": "cut short"}
     server.cube.status = ["ok", "partial", "ok"]
     server.cube.errors = {(1, 0): [fault], (1, 1): [fault]}
-    result = client.search("33TVN")
+    result = client.search("33TVN").load()
     assert list(result.datatree[B08].status.values) == ["ok", "partial", "ok"]
     (error,) = result.errors
     assert error.time == server.cube.times[1]
@@ -197,19 +197,19 @@ def test_failures_of_assets_are_listed(server: Server, client: cubeflight.Client
 
 
 def test_plan_and_missing(server: Server, client: cubeflight.Client):
-    result = client.search("33TVN")
+    result = client.search("33TVN").load()
     assert result.missing == [cubeflight.Missing("S2X", "cloud_cover", "93 % of at most 80 %")]
-    assert result.plan["requests"] == 12 and result.plan["bytes"] == 123456
-    assert result.plan["header_requests"] == 0
-    assert result.plan["shapes"][B08] == [11, 7]
-    assert client.plan("33TVN") == result.plan
+    assert result.plan()["requests"] == 12 and result.plan()["bytes"] == 123456
+    assert result.plan()["header_requests"] == 0
+    assert result.plan()["shapes"][B08] == [11, 7]
+    assert client.plan("33TVN") == result.plan()
     assert "3 time steps, 3 products, 1 missing" in repr(result)
 
 
 @pytest.mark.parametrize("form", ["zarr", "netcdf"])
 def test_save_and_reopen(client: cubeflight.Client, tmp_path, form: str):
     pytest.importorskip("zarr" if form == "zarr" else "h5netcdf")
-    tree = client.search("33TVN").datatree
+    tree = client.search("33TVN").load().datatree
     path = tmp_path / "cube"
     if form == "zarr":
         tree.to_zarr(path)

@@ -32,7 +32,16 @@ pub fn wire_summary(resolved: &Resolved) -> v1::PlanSummary {
         estimated_bytes: summary.estimated_bytes,
         mask_requests: summary.mask_requests,
         mask_bytes: summary.mask_bytes,
+        estimated_seconds: seconds(resolved),
     }
+}
+
+/// What reading takes, the assets without index included as far as one can say.
+fn seconds(resolved: &Resolved) -> f64 {
+    let summary = &resolved.plan.summary;
+    let requests = [summary.requests, summary.header_requests, summary.estimated_requests];
+    let requests = requests.into_iter().fold(0, u64::saturating_add);
+    resolved.cost.seconds(requests, summary.bytes.saturating_add(summary.estimated_bytes))
 }
 
 fn small(count: u64) -> u32 {

@@ -89,7 +89,8 @@ impl CostModel {
     /// Seconds that reading takes. Requests wait while the bytes of others arrive, so that it is
     /// the slower of the two that counts, and of the other one a part: at the ends of a stream
     /// nothing overlaps, and what is idle can serve others.
-    pub(crate) fn seconds(&self, requests: u64, bytes: u64) -> f64 {
+    #[must_use]
+    pub fn seconds(&self, requests: u64, bytes: u64) -> f64 {
         let waiting = requests as f64 * self.latency;
         let arriving = bytes as f64 / self.bandwidth;
         waiting.max(arriving) + OVERLAP * waiting.min(arriving)

@@ -10,14 +10,14 @@ from .common import Cube, run
 
 def search(client: cubeflight.Client, job: dict, area: list[float] | None, dates: str) -> Cube:
     """One area."""
-    found = client.search(**asked(job, dates), bounds=area)
+    found = client.search(**asked(job, dates), bounds=area).load()
     check(found)
     return {asset: [found.datatree[ASSETS[asset][2]].values] for asset in job["columns"]}
 
 
 def search_many(client: cubeflight.Client, job: dict, dates: str) -> Cube:
     """Many areas, as one plan."""
-    found = client.search(**asked(job, dates), windows=job["areas"])
+    found = client.search(**asked(job, dates), windows=job["areas"]).load()
     check(found)
     return {
         asset: [cube.datatree[ASSETS[asset][2]].values for cube in found.cubes]
@@ -31,7 +31,7 @@ def asked(job: dict, dates: str) -> dict:
     return {"tile": job["tile"], "datetime": dates, "bands": list(job["columns"]), **more}
 
 
-def check(found: cubeflight.SearchResult | cubeflight.WindowsResult) -> None:
+def check(found: cubeflight.Cube | cubeflight.Cubes) -> None:
     """Everything was read."""
     if found.errors or found.missing:
         raise RuntimeError(f"not read: {found.errors} {found.missing}")

@@ -7,6 +7,7 @@
 """
 
 from ._client import Client, connect
+from ._cube import Cube, Cubes
 from ._errors import (
     Aborted,
     CubeflightError,
@@ -22,9 +23,10 @@ from ._errors import (
     Unauthenticated,
     Unavailable,
 )
+from ._plan import Plan
 from ._radiometry import RadiometryWarning
 from ._references import open_references
-from ._result import Missing, SearchResult, StepError, WindowsResult
+from ._result import Missing, StepError, UnreadableAssetWarning
 from ._tlm import TileRange, TlmTable, tile_ranges
 
 __version__ = "0.1.0"
@@ -32,7 +34,9 @@ __version__ = "0.1.0"
 __all__ = [
     "Aborted",
     "Client",
+    "Cube",
     "CubeflightError",
+    "Cubes",
     "DataLoss",
     "FailedPrecondition",
     "IncompleteStream",
@@ -41,16 +45,16 @@ __all__ = [
     "Missing",
     "NotFound",
     "PermissionDenied",
+    "Plan",
     "ProtocolError",
     "RadiometryWarning",
     "ResourceExhausted",
-    "SearchResult",
     "StepError",
     "TileRange",
     "TlmTable",
     "Unauthenticated",
     "Unavailable",
-    "WindowsResult",
+    "UnreadableAssetWarning",
     "connect",
     "open_references",
     "tile_ranges",

@@ -1,349 +1,306 @@
-"""From record batches to a DataTree."""
+"""What a search gives back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pyarrow as pa
 import xarray as xr
 
-from . import _crs, _radiometry
-from ._errors import IncompleteStream, ProtocolError
-from ._result import StepError
-from ._schema import Column, columns, schema_attributes
+from . import _flat, _progress, _radiometry
+from ._builder import Builder
+from ._connection import retryable
+from ._errors import ProtocolError, Unavailable
+from ._plan import Plan
+from ._result import Missing, StepError
+from ._streams import batches, fill, micros, remaining
+from ._windows import WindowsBuilder
 
-# Columns that are not metadata of a time step.
-_STRUCTURE = frozenset({"time", "block", "errors", "radiometric_offset"})
-
-# Beside what the schema itself says.
-_STEP_ATTRS: dict[str, dict[str, str]] = {
-    "product_ids": {"long_name": "products of the time step, separated by blanks"},
-    "status": {"long_name": "ok, partial, failed or skipped"},
-    "platform": {"long_name": "satellite"},
-    "relative_orbit": {"long_name": "relative orbit number"},
-    "processing_baseline": {"long_name": "processing baseline"},
-    "sun_azimuth": {"standard_name": "solar_azimuth_angle"},
-    "sun_elevation": {"standard_name": "solar_elevation_angle"},
-    "view_azimuth": {"standard_name": "sensor_azimuth_angle"},
-    "view_incidence": {"standard_name": "sensor_zenith_angle"},
-    "sensing_time": {"long_name": "sensing time of the tile (UTC)"},
-}
+if TYPE_CHECKING:
+    from ._opened import Opened
 
 
-class Builder:
-    """Copies the stream into arrays that are allocated once.
+class Cube:
+    """A cube: what is known of it, and its pixels, which are read where they are looked at.
 
-    Rows may arrive in any order. Each is copied from the Arrow buffer to its place, which its time
-    and row-block tell, and let go, so memory is the cube and one message.
-
-    With `window`, the columns of one window of a list, all rows are of that window.
+    Attributes:
+        tile: the MGRS tile.
+        other_tiles: tiles that the geometry of the search lies in as well.
+        matched_ids: products that the cube is made of, in time order.
+        missing: products that matched but are left out, each with a code and a reason.
+        errors: assets that could not be read, each with the time step it leaves empty, as
+            :meth:`load` found them.
     """
 
     def __init__(
         self,
-        schema: pa.Schema,
-        steps: int,
-        matched_ids: Iterable[str] = (),
-        window: list[Column] | None = None,
+        plan: Plan,
+        tile: str,
+        opened: Opened | None,
+        *,
+        tree: xr.DataTree | None = None,
+        errors: list[StepError] | None = None,
+        other_tiles: tuple[str, ...] = (),
+        geometry: Any = None,
     ) -> None:
-        self._schema = schema
-        self._columns = columns(schema) if window is None else window
-        self._of_window = window is not None
-        self._steps = steps
-        self._matched = list(matched_ids)
-        self._blocks = max(column.blocks for column in self._columns)
-        self._seen = np.zeros((steps, self._blocks), dtype=bool)
-        self._index: dict[int, int] = {}
-        self._rows: list[dict[str, Any]] = []
-        self._arrays = [
-            np.empty((steps, *column.shape), dtype=column.dtype) for column in self._columns
-        ]
-        names = schema.names
-        for required in ("time", "block"):
-            if required not in names:
-                raise ProtocolError(f"the stream has no column {required}")
-        tensors = {column.index for column in self._columns}
-        self._metadata = [
-            (name, index)
-            for index, name in enumerate(names)
-            if index not in tensors and name not in ("time", "block")
-        ]
+        self.tile = tile
+        self.other_tiles = other_tiles
+        self.geometry = geometry
+        self.matched_ids: list[str] = list(plan.matched_ids)
+        self.missing: list[Missing] = list(plan.missing)
+        self.errors: list[StepError] = errors or []
+        self._plan = plan
+        self._opened = opened
+        self._tree = tree
+        self._loaded = tree is not None
+        self._warned = False
 
     @property
-    def blocks(self) -> int:
-        """Row-blocks of a time step."""
-        return self._blocks
+    def datatree(self) -> xr.DataTree:
+        """The cube in EOPF groups: lazy, or after :meth:`load` in memory.
 
-    def add(self, batch: pa.RecordBatch | None) -> None:
-        """Takes one message; those without rows only keep the connection alive."""
-        if batch is None or batch.num_rows == 0:
-            return
-        times = batch.column("time").cast(pa.int64()).to_pylist()
-        blocks = [0] * len(times) if self._of_window else batch.column("block").to_pylist()
-        targets = [self._target(time, block) for time, block in zip(times, blocks, strict=True)]
-        for row, (step, block) in enumerate(targets):
-            self._describe(batch, row, step, block)
-        skipped = {step for step, _ in targets if self._rows[step].get("status") == "skipped"}
-        for step in skipped:  # one row stands for all row-blocks
-            for column, array in zip(self._columns, self._arrays, strict=True):
-                array[step] = np.nan if column.dtype.kind == "f" else 0
-            self._seen[step] = True
-        if len(skipped) == len({step for step, _ in targets}):
-            return
-        for column, array in zip(self._columns, self._arrays, strict=True):
-            values = _values(batch.column(column.index), column, len(targets))
-            for row, (step, block) in enumerate(targets):
-                first = block * column.block_rows
-                rows = min(column.block_rows, column.shape[-2] - first)
-                width = column.shape[-1]
-                if rows > 0:  # the rest of the last block, or around a window, is padding
-                    array[step, ..., first : first + rows, :] = values[row, ..., :rows, :width]
-        for step, block in targets:
-            self._seen[step, block] = True
+        Each variable is (time, [band,] y, x) with the dtype of the stream; ``time`` is the datatake
+        start (UTC), ``y`` and ``x`` are pixel centres in metres of the tile's UTM zone, and what is
+        known of each step is a coordinate on ``time``.
+        """
+        if self._tree is None:
+            assert self._opened is not None
+            self._tree, steps = self._opened.tree()
+            self._warn(steps.mixed_offsets())
+        return self._tree
 
-    def _target(self, time: int, block: int) -> tuple[int, int]:
-        step = self._index.setdefault(time, len(self._index))
-        if step >= self._steps:
-            raise ProtocolError(f"more time steps than the {self._steps} that were announced")
-        if block >= self._blocks:
-            raise ProtocolError(f"row-block {block} of {self._blocks}")
-        if self._seen[step, block]:
-            raise ProtocolError(f"row-block {block} of {np.datetime64(time, 'us')} came twice")
-        return step, block
-
-    def _describe(self, batch: pa.RecordBatch, row: int, step: int, block: int) -> None:
-        values = {name: batch.column(index)[row].as_py() for name, index in self._metadata}
-        if step == len(self._rows):
-            self._rows.append(values)
-            return
-        known = self._rows[step]
-        # Row-blocks are written as they are decoded: a later one may know more than the first.
-        for error in values.get("errors") or ():
-            if error not in known["errors"]:
-                known["errors"].append(error)
-        if "status" in values and values["status"] != known["status"]:
-            known["status"] = "partial"
-        for name, value in values.items():
-            if known[name] is None:
-                known[name] = value
-
-    def finish(self) -> tuple[xr.DataTree, list[StepError]]:
-        """The cube, or the error that says which steps did not arrive."""
-        self._check_complete()
-        self._sort()
-        times = np.array(list(self._index), dtype="datetime64[us]")
-        groups: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs=self._root_attrs())}
-        by_group: dict[str, list[tuple[Column, np.ndarray[Any, Any]]]] = {}
-        for column, array in zip(self._columns, self._arrays, strict=True):
-            by_group.setdefault(column.group, []).append((column, array))
-        for group, members in by_group.items():
-            groups[f"/{group}"] = self._dataset(times, members)
-        errors = [
-            StepError(
-                time,
-                error.get("column") or "",
-                error.get("product_id") or "",
-                error.get("code") or "",
-                error.get("message") or "",
-            )
-            for time, row in zip(times, self._rows, strict=True)
-            for error in row.get("errors") or ()
-        ]
-        return xr.DataTree.from_dict(groups), errors
-
-    def _sort(self) -> None:
-        """Brings the steps, which stand as they arrived, into time order; step by step, so that
-        nothing is held twice."""
-        order = sorted(self._index)
-        if order == list(self._index):
-            return
-        source = [self._index[time] for time in order]  # where the step of each place stands
-        self._rows = [self._rows[step] for step in source]
-        moved = [False] * len(source)
-        for start in range(len(source)):
-            if moved[start] or source[start] == start:
-                continue
-            # a cycle of the permutation: its first step is put aside, the others move up
-            aside = [array[start].copy() for array in self._arrays]
-            place = start
-            while source[place] != start:
-                for array in self._arrays:
-                    array[place] = array[source[place]]
-                moved[place] = True
-                place = source[place]
-            moved[place] = True
-            for array, step in zip(self._arrays, aside, strict=True):
-                array[place] = step
-        self._index = {time: place for place, time in enumerate(order)}
-
-    def _check_complete(self) -> None:
-        complete: np.ndarray[Any, Any] = np.all(self._seen, axis=1)
-        if complete.all():
-            return
-        arrived = {
-            str(np.datetime64(time, "us").astype("datetime64[s]"))
-            for time, step in self._index.items()
-            if complete[step]
-        }
-        expected = sorted({start for start in map(_datatake_start, self._matched) if start})
-        missing = tuple(start for start in expected if start not in arrived)
-        lacking = int((~complete).sum())
-        if len(missing) != lacking:  # solar days, say: the ids do not tell the steps apart
-            missing = ()
-        named = f": {', '.join(missing)}" if missing else ""
-        error = IncompleteStream(
-            f"the stream ended early, {lacking} of {self._steps} time steps are missing{named}"
-        )
-        error.missing_steps = missing
-        raise error
-
-    def _root_attrs(self) -> dict[str, Any]:
-        schema = schema_attributes(self._schema)
-        attrs: dict[str, Any] = {"Conventions": "CF-1.11", "product_ids": self._matched}
-        for key, value in schema.items():
-            if key.rpartition(":")[2].rpartition(".")[2] == "attribution":
-                attrs["attribution"] = value
-        return attrs
-
-    def _dataset(
-        self, times: np.ndarray[Any, Any], members: list[tuple[Column, np.ndarray[Any, Any]]]
+    def dataset(
+        self,
+        group: str | None = None,
+        *,
+        resolution: float | None = None,
+        resampling: str = "nearest",
     ) -> xr.Dataset:
-        first = members[0][0]
-        if any(column.transform != first.transform or column.shape[-2:] != first.shape[-2:]
-               or column.epsg != first.epsg for column, _ in members):  # fmt: skip
-            raise ProtocolError(f"the columns of {first.group} are on different grids")
-        # Coordinates without an index are not inherited in a DataTree, and a group that is saved
-        # or opened alone should be complete: so every group has its own.
-        coords = self._coords(times, first)
-        offsets = self._offsets()
-        read = self._read()
-        place = _crs.place(first.epsg, first.transform, *first.shape[-2:])
-        variables: dict[str, xr.Variable] = {}
-        for column, array in members:
-            attrs = {**column.attrs, **place, "grid_mapping": "spatial_ref"}
-            if column.is_reflectance:
-                table = offsets.get(column.path)
-                _radiometry.settle(attrs, None if table is None else table[read])
-            variables[column.name] = xr.Variable(("time", *column.dims), array, attrs)
-            if len(column.dims) == 3:
-                coords[column.dims[0]] = xr.Variable(
-                    (column.dims[0],), np.arange(1, column.shape[0] + 1)
-                )
-            if column.path in offsets:
-                coords[f"{column.name}_offset"] = _offset(column, offsets[column.path])
-        return xr.Dataset(variables, coords=coords, attrs={"proj:epsg": first.epsg})
+        """The cube as one Dataset, as lazy as :attr:`datatree` is.
 
-    def _coords(self, times: np.ndarray[Any, Any], column: Column) -> dict[str, xr.Variable]:
-        rows, width = column.shape[-2:]
-        a, _, c, _, e, f = column.transform[:6]
-        coords = {
-            "time": xr.Variable(
-                ("time",), times, {"standard_name": "time", "long_name": "datatake start (UTC)"}
-            ),
-            "y": xr.Variable(
-                ("y",),
-                f + (np.arange(rows) + 0.5) * e,
-                {
-                    "standard_name": "projection_y_coordinate",
-                    "long_name": "y of the pixel centre",
-                    "units": "m",
-                    "axis": "Y",
-                },
-            ),
-            "x": xr.Variable(
-                ("x",),
-                c + (np.arange(width) + 0.5) * a,
-                {
-                    "standard_name": "projection_x_coordinate",
-                    "long_name": "x of the pixel centre",
-                    "units": "m",
-                    "axis": "X",
-                },
-            ),
-            "spatial_ref": xr.Variable(
-                (), np.int64(0), _crs.grid_mapping(column.epsg, column.transform)
-            ),
-        }
-        for name, index in self._metadata:
-            if name in _STRUCTURE:
-                continue
-            values = [row[name] for row in self._rows]
-            field = self._schema.field(index)
-            sent = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
-            coords[name] = xr.Variable(
-                ("time",), _array(values, field.type), _STEP_ATTRS.get(name, {}) | sent
-            )
-        return coords
+        Args:
+            group: ``"r10m"`` for all variables of the groups of that name, or an EOPF path such as
+                ``"measurements/reflectance/r10m"``.
+            resolution: instead of a group, all variables on the grid of this pixel size in metres.
+                A name that several groups have gets as much of its path as tells them apart,
+                ``b02_r60m`` say.
+            resampling: ``"nearest"``: each pixel of the grid takes that which its centre lies in.
 
-    def _offsets(self) -> dict[str, np.ndarray[Any, Any]]:
-        """What the raw digital numbers of each reflectance column need added, step by step, NaN
-        where that is not known. Empty where no step knows."""
-        order = [column.path for column in self._columns if column.is_reflectance]
-        lists = [row.get("radiometric_offset") for row in self._rows]
-        known = [values for values in lists if values]
-        if not known or any(len(values) != len(order) for values in known):
-            return {}
-        table = np.array([values or [np.nan] * len(order) for values in lists], dtype=np.float32)
-        return dict(zip(order, table.T, strict=True))
+        Raises:
+            KeyError: there is no such group.
+            ValueError: neither or both of group and resolution are given, or another resampling.
+        """
+        if (group is None) == (resolution is None):
+            raise ValueError('give a group, "r10m" say, or resolution=10')
+        if group is not None:
+            return _flat.of_group(self.datatree, group)
+        assert resolution is not None
+        return _flat.at_resolution(self.datatree, resolution, resampling)
 
-    def mixed_offsets(self) -> str | None:
-        """What to say where raw digital numbers are not comparable over the time steps."""
-        raw = {column.path: column.name for column in self._columns if column.is_raw}
-        offsets, read = self._offsets().items(), self._read()
-        return _radiometry.mixed({raw[path]: table[read] for path, table in offsets if path in raw})
+    def plan(self) -> Plan:
+        """What reading the whole cube takes: requests, bytes, tiles, estimated time."""
+        return self._plan
 
-    def _read(self) -> np.ndarray[Any, Any]:
-        """Which time steps hold pixels: the skipped and the failed are fill, of no offset."""
-        status = [row.get("status") for row in self._rows]
-        return np.array([text not in ("skipped", "failed") for text in status], dtype=bool)
+    def load(self, progress: bool = False) -> Cube:
+        """Reads the cube into memory, each band in one contiguous array, and returns it.
+
+        All bands and steps come in few streams, which is much faster than one by one. Where a
+        stream breaks it is taken up at the steps that are missing.
+
+        Args:
+            progress: show a bar of time steps (needs tqdm: ``pip install 'cubeflight[progress]'``).
+
+        Raises:
+            CubeflightError: a subclass by what went wrong, with the server's code.
+        """
+        if self._loaded:
+            return self
+        assert self._opened is not None
+        opened = self._opened
+        info = opened.fresh_info()
+        builder = Builder(info.schema, opened.steps, self.matched_ids)
+        with _progress.counted(builder, opened.steps, progress) as sink:
+            fill(opened.connection, opened.request, info.endpoints, sink, opened.timeout)
+        arrays, steps, self.errors = builder.take()
+        self._tree, self._loaded = steps.tree(arrays), True
+        self._warn(steps.mixed_offsets())
+        return self
+
+    def iter_steps(self) -> Iterator[xr.DataTree]:
+        """The time steps one by one in memory, as trees whose ``time`` has length 1; no more than
+        one is held. Where the stream breaks it is taken up at the next step.
+
+        Raises:
+            CubeflightError: a subclass by what went wrong, with the server's code.
+        """
+        if self._loaded:
+            tree = self.datatree
+            for step in range(self._plan.time_steps):
+                yield tree.map_over_datasets(_step, kwargs={"step": step})
+            return
+        assert self._opened is not None
+        yield from self._stream(self._opened)
+
+    def _stream(self, opened: Opened) -> Iterator[xr.DataTree]:
+        request = opened.request | {"ordered": True}
+        endpoints = opened.connection.info(request, opened.timeout).endpoints
+        done: set[int] = set()
+        tries = 0
+        while True:
+            before, building = len(done), dict[int, Builder]()
+            try:
+                for batch in batches(opened.connection, endpoints, opened.timeout):
+                    for row in range(batch.num_rows):
+                        part = batch.slice(row, 1)
+                        time = part.column("time").cast("int64")[0].as_py()
+                        if time not in building:
+                            ids = part.column("product_ids")[0].as_py()
+                            building[time] = Builder(part.schema, 1, ids)
+                        building[time].add(part)
+                        if building[time].incomplete() is None:
+                            tree, _ = building.pop(time).finish()
+                            done.add(time)
+                            yield tree
+                if len(done) < self._plan.time_steps:
+                    raise Unavailable("the stream ended before all time steps had come")
+                return
+            except Unavailable as error:
+                tries = 0 if len(done) > before else tries + 1
+                retries = opened.connection.retries
+                if tries > retries or not retries or not retryable(error):
+                    raise
+                opened.connection.pause(tries, error)
+                rest = remaining(opened.connection, opened.request, done, opened.timeout)
+                if not rest:
+                    return
+                again = request | {"times": sorted(rest, key=micros)}
+                endpoints = opened.connection.info(again, opened.timeout).endpoints
+
+    def reflectance(self) -> xr.DataTree:
+        """The cube with its reflectance bands as float32 reflectance, NaN where there is no data.
+        Dask arrays stay lazy.
+
+        Raw digital numbers become what ``radiometry="reflectance"`` would have given: each time
+        step with its own offset. Harmonised ones do as well, but cannot be below 0.0001. Other
+        variables are those of :attr:`datatree`, not copies.
+
+        Raises:
+            ValueError: the offset of a time step is not known.
+        """
+        return _radiometry.reflectance(self.datatree)
+
+    def _warn(self, note: str | None) -> None:
+        if note and not self._warned:
+            self._warned = True
+            warnings.warn(note, _radiometry.RadiometryWarning, stacklevel=3)
+
+    def _headline(self) -> str:
+        state = "in memory" if self._loaded else "lazy"
+        text = (
+            f"<cubeflight.Cube {self.tile}, {state}: {self._plan.time_steps} time steps, "
+            f"{len(self.matched_ids)} products, {len(self.missing)} missing"
+        )
+        return f"{text}, {len(self.errors)} unreadable assets>" if self.errors else f"{text}>"
+
+    def __repr__(self) -> str:
+        if self._tree is None:
+            return f"{self._headline()}\n{self._plan!r}"
+        return f"{self._headline()}\n{self._tree!r}"
+
+    def _repr_html_(self) -> str:
+        head = self._headline().replace("<", "&lt;").replace(">", "&gt;")
+        tree = "" if self._tree is None else str(self._tree._repr_html_())  # type: ignore[no-untyped-call]
+        return f"<div><p>{head}</p>{self._plan._repr_html_()}{tree}</div>"
 
 
-def _offset(column: Column, values: np.ndarray[Any, Any]) -> xr.Variable:
-    """The coordinate `<band>_offset`. Offsets that are not known need a float for NaN."""
-    dtype = np.float32 if np.isnan(values).any() else np.int16
-    attrs = {"long_name": f"offset to add to raw digital numbers of {column.name}"}
-    return xr.Variable(("time",), values.astype(dtype), attrs)
+def _step(dataset: xr.Dataset, step: int) -> xr.Dataset:
+    return dataset.isel(time=slice(step, step + 1)) if "time" in dataset.dims else dataset
 
 
-def _values(array: pa.Array, column: Column, rows: int) -> np.ndarray[Any, Any]:
-    """The pixels of a message, without a copy: (row, [band,] y, x)."""
-    storage = array.storage
-    if storage.null_count:
-        raise ProtocolError(f"column {column.path} has null rows")
-    flat = storage.flatten()
-    if flat.null_count:
-        raise ProtocolError(f"column {column.path} has null pixels")
-    values: np.ndarray[Any, Any] = flat.to_numpy(zero_copy_only=True)
-    return values.reshape(rows, *column.block)
+class Cubes:
+    """The cubes of several windows, read as one plan when one of them is looked at.
 
+    Attributes:
+        tile: the MGRS tile.
+        other_tiles: tiles that all geometries of the search lie in as well.
+        matched_ids: products that the cubes are made of, in time order.
+        missing: products that matched but are left out, each with a code and a reason.
+    """
 
-def _array(values: list[Any], kind: pa.DataType) -> np.ndarray[Any, Any]:
-    if pa.types.is_timestamp(kind):
-        return np.array(
-            [np.datetime64("NaT") if value is None else value.replace(tzinfo=None)
-             for value in values],
-            dtype="datetime64[us]",
-        )  # fmt: skip
-    if pa.types.is_floating(kind):
-        dtype = kind.to_pandas_dtype()
-        return np.array([np.nan if value is None else value for value in values], dtype=dtype)
-    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
-        if any(value is None for value in values):
-            return np.array([np.nan if value is None else value for value in values], dtype=float)
-        return np.array(values, dtype=kind.to_pandas_dtype())
-    if pa.types.is_list(kind):
-        values = [" ".join(str(item) for item in value or ()) for value in values]
-    text = np.empty(len(values), dtype=object)
-    text[:] = ["" if value is None else str(value) for value in values]
-    return text
+    def __init__(
+        self,
+        plan: Plan,
+        tile: str,
+        opened: Opened,
+        *,
+        other_tiles: tuple[str, ...] = (),
+        geometries: list[Any] | None = None,
+    ) -> None:
+        self.tile = tile
+        self.other_tiles = other_tiles
+        self.matched_ids: list[str] = list(plan.matched_ids)
+        self.missing: list[Missing] = list(plan.missing)
+        self._plan = plan
+        self._opened = opened
+        self._geometries = geometries
+        self._cubes: list[Cube] | None = None
 
+    @property
+    def cubes(self) -> list[Cube]:
+        """For each window, in the order of the request, what a search for it alone gives, read."""
+        self.load()
+        assert self._cubes is not None
+        return self._cubes
 
-def _datatake_start(product_id: str) -> str | None:
-    """The third part of a product id as "2022-10-05T11:54:11"."""
-    parts = product_id.split("_")
-    if len(parts) < 3 or len(parts[2]) != 15 or parts[2][8] != "T":
-        return None
-    day, clock = parts[2].split("T")
-    return f"{day[:4]}-{day[4:6]}-{day[6:]}T{clock[:2]}:{clock[2:4]}:{clock[4:]}"
+    @property
+    def errors(self) -> list[StepError]:
+        """Those of all cubes, each once."""
+        return list(dict.fromkeys(error for cube in self.cubes for error in cube.errors))
+
+    def __len__(self) -> int:
+        return len(self._opened.request["windows"])
+
+    def __iter__(self) -> Iterator[Cube]:
+        return iter(self.cubes)
+
+    def __getitem__(self, number: int) -> Cube:
+        return self.cubes[number]
+
+    def plan(self) -> Plan:
+        """What reading all windows takes."""
+        return self._plan
+
+    def load(self, progress: bool = False) -> Cubes:
+        """Reads all cubes into memory, bytes that several of them need once, and returns them.
+
+        Args:
+            progress: show a bar of time steps (needs tqdm).
+
+        Raises:
+            CubeflightError: a subclass by what went wrong, with the server's code.
+        """
+        if self._cubes is not None:
+            return self
+        opened = self._opened
+        info = opened.fresh_info()
+        builder = WindowsBuilder(info.schema, opened.steps, self.matched_ids)
+        with _progress.counted(builder, opened.steps, progress) as sink:
+            fill(opened.connection, opened.request, info.endpoints, sink, opened.timeout)
+        geometries = self._geometries or [None] * len(self)
+        taken = builder.take()
+        if len(taken) != len(self):
+            raise ProtocolError(f"the stream has {len(taken)} windows, {len(self)} were asked for")
+        self._cubes = [
+            Cube(self._plan, self.tile, None, tree=tree, errors=errors, geometry=geometry)
+            for (tree, errors, _), geometry in zip(taken, geometries, strict=True)
+        ]
+        if note := next(filter(None, (note for _, _, note in taken)), None):
+            warnings.warn(note, _radiometry.RadiometryWarning, stacklevel=2)
+        return self
+
+    def __repr__(self) -> str:
+        return (
+            f"<cubeflight.Cubes {self.tile}: {len(self)} windows, {self._plan.time_steps} time "
+            f"steps, {len(self.matched_ids)} products, {len(self.missing)} missing>"
+        )

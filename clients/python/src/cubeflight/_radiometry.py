@@ -81,10 +81,16 @@ def _decode(name: str, dataset: xr.Dataset) -> xr.Variable:
     offsets = _offsets(name, dataset)
     _check_known(offsets, numbers, dataset)
     # As the server does: both numbers fit a float32, so the sum is exact.
-    values = numbers.values.astype(np.float32)
-    values += offsets[(slice(None), *[np.newaxis] * (numbers.ndim - 1))]
-    values /= np.float32(QUANTIFICATION)
-    values[numbers.values == 0] = np.nan
+    shift = offsets[(slice(None), *[np.newaxis] * (numbers.ndim - 1))]
+    values: Any
+    if numbers.chunks is None:
+        values = numbers.values.astype(np.float32)
+        values += shift
+        values /= np.float32(QUANTIFICATION)
+        values[numbers.values == 0] = np.nan
+    else:  # lazy, and stays so
+        scaled = (numbers.astype(np.float32).data + shift) / np.float32(QUANTIFICATION)
+        values = numbers.copy(data=scaled).where(numbers != 0).data
     attrs = {key: value for key, value in numbers.attrs.items() if key not in _OF_NUMBERS}
     attrs |= {"_FillValue": np.float32(np.nan), "units": "1", "radiometry": "reflectance"}
     return xr.Variable(numbers.dims, values, attrs)
@@ -107,7 +113,7 @@ def _offsets(name: str, dataset: xr.Dataset) -> _Array:
 
 def _check_known(offsets: _Array, numbers: xr.Variable, dataset: xr.Dataset) -> None:
     """A step without any data needs no offset."""
-    lacking = [step for step in np.flatnonzero(np.isnan(offsets)) if numbers.values[step].any()]
+    lacking = [step for step in np.flatnonzero(np.isnan(offsets)) if bool(numbers[step].any())]
     unknown = dataset["time"].values[lacking]
     if unknown.size:
         raise ValueError(

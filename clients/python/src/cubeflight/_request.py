@@ -1,19 +1,14 @@
-"""From Python arguments to a CubeRequest in proto3 JSON, and from a PlanSummary back."""
+"""From Python arguments to a CubeRequest in proto3 JSON."""
 
 from __future__ import annotations
 
 import datetime as dt
-import json
 import math
 import operator
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-
-from ._errors import ProtocolError
-from ._result import Missing
 
 Instant = str | dt.date | dt.datetime | None
 Mask = Mapping[str, Any]
@@ -24,7 +19,7 @@ Time = str | dt.datetime | np.datetime64
 Times = Time | Iterable[Time] | Any  # what NumPy makes an array of datetime64 of, too
 
 
-def encode(
+def build(
     *,
     tile: str,
     datetime: TimeRange,
@@ -40,15 +35,16 @@ def encode(
     radiometry: str | None,
     mask: Mask | None,
     min_valid: float | None,
-    group_by: str | None,
+    groupby: str | None,
     query: Query | None,
     on_error: str | None,
     max_message_bytes: int | None,
     times: Times | None,
     ordered: bool | None,
     compression: str | None,
-) -> bytes:
-    """A CubeRequest as proto3 JSON; what is None is left to the server's default."""
+    max_endpoints: int | None,
+) -> dict[str, Any]:
+    """A CubeRequest in the words of proto3 JSON; what is None is left to the server's default."""
     request: dict[str, Any] = {
         "collection": collection,
         "tile": tile,
@@ -74,7 +70,7 @@ def encode(
         request["times"] = _times(times)
     optional = {
         "minValid": min_valid,
-        "groupBy": group_by,
+        "groupBy": groupby,
         "align": align,
         "reduce": None if reduce is None else operator.index(reduce),
         "radiometry": radiometry,
@@ -82,9 +78,10 @@ def encode(
         "maxMessageBytes": max_message_bytes,
         "ordered": ordered,
         "compression": compression,
+        "maxEndpoints": max_endpoints,
     }
     request.update({key: value for key, value in optional.items() if value is not None})
-    return json.dumps(request, allow_nan=False).encode()
+    return request
 
 
 def interval(value: TimeRange) -> str:
@@ -103,7 +100,7 @@ def _instant(value: Instant) -> str:
         return value
     if isinstance(value, dt.datetime):
         # A naive datetime is UTC, as everywhere in this package.
-        utc = value.astimezone(dt.timezone.utc) if value.tzinfo else value
+        utc = value.astimezone(dt.UTC) if value.tzinfo else value
         return utc.replace(tzinfo=None).isoformat() + "Z"
     return value.isoformat()
 
@@ -167,44 +164,3 @@ def _filters(query: Query) -> list[dict[str, Any]]:
                 {"property": name, "op": comparison, "values": [str(item) for item in values]}
             )
     return filters
-
-
-# proto3 JSON writes 64 bit integers as strings.
-_INTEGERS = {
-    "time_steps",
-    "jp2_tiles",
-    "requests",
-    "bytes",
-    "header_requests",
-    "assets_without_index",
-    "estimated_requests",
-    "estimated_bytes",
-    "row_blocks",
-    "mask_requests",
-    "mask_bytes",
-}
-
-
-def decode_plan(payload: bytes) -> dict[str, Any]:
-    """A PlanSummary with snake_case names; fields that proto3 JSON leaves out get their zero."""
-    try:
-        raw = json.loads(payload) if payload else {}
-    except ValueError as error:
-        raise ProtocolError(f"the plan summary is not JSON: {error}") from error
-    if not isinstance(raw, dict):
-        raise ProtocolError("the plan summary is not a JSON object")
-    plan: dict[str, Any] = {key: 0 for key in sorted(_INTEGERS)}
-    plan |= {"matched_ids": [], "missing": [], "shapes": {}}
-    for key, value in raw.items():
-        name = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", key).lower()
-        plan[name] = int(value) if name in _INTEGERS else value
-    plan["missing"] = [
-        Missing(item.get("id", ""), item.get("code", ""), item.get("reason", ""))
-        for item in plan["missing"]
-    ]
-    if isinstance(plan["shapes"], list):
-        plan["shapes"] = {
-            item["path"]: [int(item.get("height", 0)), int(item.get("width", 0))]
-            for item in plan["shapes"]
-        }
-    return plan

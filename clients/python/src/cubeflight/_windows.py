@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import xarray as xr
 
-from ._cube import Builder
-from ._errors import ProtocolError
-from ._result import SearchResult
+from ._builder import Builder
+from ._errors import IncompleteStream, ProtocolError
+from ._result import StepError
 from ._schema import columns
 
 
@@ -38,16 +39,25 @@ class WindowsBuilder:
                 raise ProtocolError(f"row-block {number} of {len(self._builders)} windows")
             self._builders[number].add(part)
 
-    def finish(self, plan: dict[str, object]) -> list[SearchResult]:
-        """The cubes in the order of the windows, or the error that says which steps are missing."""
-        cubes = []
-        for builder in self._builders:
-            tree, errors = builder.finish()
-            matched, missing = plan["matched_ids"], plan["missing"]
-            assert isinstance(matched, list) and isinstance(missing, list)
-            cubes.append(SearchResult(tree, list(matched), list(missing), errors, plan))
-        return cubes
+    def arrived(self) -> set[int]:
+        """Times of the steps that are complete in all windows, microseconds since 1970."""
+        return set.intersection(*(builder.arrived() for builder in self._builders))
 
-    def mixed_offsets(self) -> str | None:
-        """What to say where raw digital numbers are not comparable over the time steps."""
-        return next(filter(None, (builder.mixed_offsets() for builder in self._builders)), None)
+    def forget(self) -> None:
+        """Forgets what came of steps that are not complete in all windows."""
+        arrived = self.arrived()
+        for builder in self._builders:
+            builder.keep(arrived)
+
+    def incomplete(self) -> IncompleteStream | None:
+        """The error that names the steps that did not arrive, if any."""
+        return next(filter(None, (builder.incomplete() for builder in self._builders)), None)
+
+    def take(self) -> list[tuple[xr.DataTree, list[StepError], str | None]]:
+        """For each window, in their order, its cube, the assets that could not be read, and what to
+        say where raw digital numbers are not comparable over the time steps."""
+        taken = []
+        for builder in self._builders:
+            arrays, steps, errors = builder.take()
+            taken.append((steps.tree(arrays), errors, steps.mixed_offsets()))
+        return taken

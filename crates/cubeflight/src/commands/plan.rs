@@ -32,6 +32,8 @@ struct PlanJson {
     estimated_bytes: u64,
     mask_requests: u64,
     mask_bytes: u64,
+    /// Of reading; decoding goes on beside it.
+    estimated_seconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     reads: Option<Vec<ReadJson>>,
 }
@@ -95,6 +97,7 @@ impl From<v1::PlanSummary> for PlanJson {
             estimated_bytes: summary.estimated_bytes,
             mask_requests: summary.mask_requests,
             mask_bytes: summary.mask_bytes,
+            estimated_seconds: summary.estimated_seconds,
             reads: None,
         }
     }
@@ -127,10 +130,11 @@ impl PlanJson {
             lines.push(format!("{path}: {height} x {width} pixels"));
         }
         lines.push(format!(
-            "{} JP2 tiles in {} requests, {:.1} MB",
+            "{} JP2 tiles in {} requests, {:.1} MB, about {:.1} s of reading",
             self.jp2_tiles,
             self.requests + self.header_requests,
-            self.bytes as f64 / 1e6
+            self.bytes as f64 / 1e6,
+            self.estimated_seconds
         ));
         if self.mask_requests > 0 {
             lines.push(format!(

@@ -1,8 +1,8 @@
 //! What a cube would read.
 
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat, Utc};
 use cubeflight_engine::Resolved;
-use cubeflight_plan::{PlannedColumn, PlannedStep};
+use cubeflight_plan::{PlannedColumn, PlannedStep, StepMetadata};
 use cubeflight_proto::decode_request;
 use serde_json::{Value, json};
 use tonic::Status;
@@ -56,12 +56,35 @@ fn step(step: &PlannedStep) -> Value {
         }
     }
     json!({
-        "time": step.time.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+        "time": instant(step.time),
         "productIds": step.product_ids.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "requests": requests,
         "bytes": bytes,
         "jp2Tiles": jp2_tiles,
         "assetsWithoutIndex": without_index,
         "errors": faults,
+        "metadata": metadata(&step.metadata),
     })
+}
+
+/// What is known of a step before it is read, by the names of the stream's columns; what is not known
+/// is null. How many pixels are valid only reading tells.
+fn metadata(step: &StepMetadata) -> Value {
+    json!({
+        "platform": step.platform,
+        "relative_orbit": step.relative_orbit,
+        "processing_baseline": step.processing_baseline.map(|baseline| baseline.to_string()),
+        "radiometric_offset": step.radiometric_offset,
+        "cloud_cover": step.cloud_cover,
+        "snow_cover": step.snow_cover,
+        "sun_azimuth": step.sun_azimuth,
+        "sun_elevation": step.sun_elevation,
+        "view_azimuth": step.view_azimuth,
+        "view_incidence": step.view_incidence,
+        "sensing_time": step.sensing_time.map(instant),
+    })
+}
+
+fn instant(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }

@@ -192,6 +192,10 @@ pub struct PlanSummary {
     pub mask_requests: u64,
     #[prost(uint64, tag = "14")]
     pub mask_bytes: u64,
+    /// Seconds that all these requests are estimated to take at the speed of the store, measured where
+    /// the server has measured it. Decoding goes on beside reading and is not in it.
+    #[prost(double, tag = "15")]
+    pub estimated_seconds: f64,
 }
 /// What travels in Flight's Ticket, packed in google.protobuf.Any. Clients do not look into it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

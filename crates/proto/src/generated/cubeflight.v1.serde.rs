@@ -1356,6 +1356,9 @@ impl serde::Serialize for PlanSummary {
         if self.mask_bytes != 0 {
             len += 1;
         }
+        if self.estimated_seconds != 0. {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("cubeflight.v1.PlanSummary", len)?;
         if self.time_steps != 0 {
             struct_ser.serialize_field("timeSteps", &self.time_steps)?;
@@ -1415,6 +1418,9 @@ impl serde::Serialize for PlanSummary {
             #[allow(clippy::needless_borrows_for_generic_args)]
             struct_ser.serialize_field("maskBytes", ToString::to_string(&self.mask_bytes).as_str())?;
         }
+        if self.estimated_seconds != 0. {
+            struct_ser.serialize_field("estimatedSeconds", &self.estimated_seconds)?;
+        }
         struct_ser.end()
     }
 }
@@ -1449,6 +1455,8 @@ impl<'de> serde::Deserialize<'de> for PlanSummary {
             "maskRequests",
             "mask_bytes",
             "maskBytes",
+            "estimated_seconds",
+            "estimatedSeconds",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -1467,6 +1475,7 @@ impl<'de> serde::Deserialize<'de> for PlanSummary {
             EstimatedBytes,
             MaskRequests,
             MaskBytes,
+            EstimatedSeconds,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
             fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
@@ -1502,6 +1511,7 @@ impl<'de> serde::Deserialize<'de> for PlanSummary {
                             "estimatedBytes" | "estimated_bytes" => Ok(GeneratedField::EstimatedBytes),
                             "maskRequests" | "mask_requests" => Ok(GeneratedField::MaskRequests),
                             "maskBytes" | "mask_bytes" => Ok(GeneratedField::MaskBytes),
+                            "estimatedSeconds" | "estimated_seconds" => Ok(GeneratedField::EstimatedSeconds),
                             _ => Err(serde::de::Error::unknown_field(value, FIELDS)),
                         }
                     }
@@ -1535,6 +1545,7 @@ impl<'de> serde::Deserialize<'de> for PlanSummary {
                 let mut estimated_bytes__ = None;
                 let mut mask_requests__ = None;
                 let mut mask_bytes__ = None;
+                let mut estimated_seconds__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::TimeSteps => {
@@ -1643,6 +1654,14 @@ impl<'de> serde::Deserialize<'de> for PlanSummary {
                                 Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
                             ;
                         }
+                        GeneratedField::EstimatedSeconds => {
+                            if estimated_seconds__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("estimatedSeconds"));
+                            }
+                            estimated_seconds__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
                     }
                 }
                 Ok(PlanSummary {
@@ -1660,6 +1679,7 @@ impl<'de> serde::Deserialize<'de> for PlanSummary {
                     estimated_bytes: estimated_bytes__.unwrap_or_default(),
                     mask_requests: mask_requests__.unwrap_or_default(),
                     mask_bytes: mask_bytes__.unwrap_or_default(),
+                    estimated_seconds: estimated_seconds__.unwrap_or_default(),
                 })
             }
         }
