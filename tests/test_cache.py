@@ -136,13 +136,15 @@ def test_equal_pulls_at_the_same_time_are_one(upstream: Upstream):
 
 def test_the_disk_is_there_after_a_restart(upstream: Upstream, tmp_path: Path):
     disk = ["--cache-disk", tmp_path / "disk", "--cache-disk-bytes", "256MiB"]
-    cubes = []
-    for asks in (True, False):
+    cubes, reads = [], []
+    for _ in range(2):
         with upstream.serving(*disk) as address, cubeflight.connect(address) as client:
             result = client.search(TILE, bands=BANDS, bounds=SEED).load()
             assert result.errors == []
             cubes.append(result.datatree["measurements/reflectance/r10m"].b08.to_numpy())
-        assert bool(upstream.reads()) == asks
+        reads.append(upstream.reads().total())
+    # A slow disk is not waited for: what finds the queue of writes full is not kept.
+    assert reads[1] <= reads[0] // 4, reads
     np.testing.assert_array_equal(*cubes)
     assert cubes[0].any()
     assert sum(file.stat().st_blocks * 512 for file in tmp_path.rglob("*")) < 256 * 2**20

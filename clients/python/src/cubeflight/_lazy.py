@@ -198,17 +198,23 @@ def open_tree(
 
 
 def _chunked(dataset: xr.Dataset, chunks: Any, source: Source) -> xr.Dataset:
-    if not dataset.data_vars:
+    """Dask arrays of the pixels; coordinates are here already."""
+    names = list(dataset.data_vars)
+    if not names:
         return dataset
-    if not isinstance(chunks, Mapping):
-        return dataset.chunk(chunks)
-    pixel = abs(next(iter(dataset.data_vars.values())).attrs["proj:transform"][0])
-    side = _CHUNK.get(round(pixel), 1024)
+    pixel = abs(dataset[names[0]].attrs["proj:transform"][0])
+    side = -1 if source.whole_steps else _CHUNK.get(round(pixel), 1024)
     defaults = {"time": 1, "y": side, "x": side}
-    if source.whole_steps:
-        defaults = {"time": 1, "y": -1, "x": -1}
-    wanted = {dim: size for dim, size in (defaults | dict(chunks)).items() if dim in dataset.dims}
-    return dataset.chunk(wanted)
+
+    def wanted(dims: Sequence[Any]) -> Any:
+        if not isinstance(chunks, Mapping):
+            return chunks
+        sizes = defaults | dict(chunks)
+        return {dim: sizes[dim] for dim in dims if dim in sizes}
+
+    variables = {name: dataset[name].variable for name in names}
+    chunked = {name: data.chunk(wanted(data.dims)) for name, data in variables.items()}
+    return dataset.assign(chunked)
 
 
 def _known(step: Mapping[str, Any], names: Sequence[str], schema: pa.Schema) -> dict[str, Any]:

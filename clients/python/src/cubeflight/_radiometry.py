@@ -90,7 +90,7 @@ def _decode(name: str, dataset: xr.Dataset) -> xr.Variable:
         values[numbers.values == 0] = np.nan
     else:  # lazy, and stays so
         scaled = (numbers.astype(np.float32).data + shift) / np.float32(QUANTIFICATION)
-        values = numbers.copy(data=scaled).where(numbers != 0).data
+        values = numbers.copy(data=scaled).where(numbers != 0).data  # type: ignore[no-untyped-call]
     attrs = {key: value for key, value in numbers.attrs.items() if key not in _OF_NUMBERS}
     attrs |= {"_FillValue": np.float32(np.nan), "units": "1", "radiometry": "reflectance"}
     return xr.Variable(numbers.dims, values, attrs)
