@@ -233,7 +233,7 @@ def serving_urls(
             text=True,
         )
     try:
-        yield _address(process, log)
+        yield address_of(process, log)
         assert process.poll() is None, f"the server ended by itself:\n{log.read_text()}"
     finally:
         if process.poll() is None:
@@ -250,7 +250,7 @@ def serving_urls(
     assert process.returncode == 0, f"SIGTERM ended the server with {process.returncode}"
 
 
-def _address(process: subprocess.Popen[str], log: Path, deadline: float = 60) -> str:
+def address_of(process: subprocess.Popen[str], log: Path, deadline: float = 60) -> str:
     assert process.stdout is not None
     end = time.monotonic() + deadline
     with selectors.DefaultSelector() as selector:

@@ -22,7 +22,7 @@ import pytest
 
 from blackbox import (
     L2A,
-    _address,
+    address_of,
     binary,
     cli,
     environment,
@@ -329,7 +329,7 @@ def process(scratch: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str
             text=True,
         )
         try:
-            yield server, _address(server, log), log
+            yield server, address_of(server, log), log
         finally:
             server.kill()
             server.wait()
