@@ -47,7 +47,7 @@ print(json.dumps(dict(wall=wall, cpu=cpu, above=status("VmHWM") - held - cube, c
 """
 
 OURS = MEASURE.format(
-    imports="import cubeflight",
+    imports="import cubeflight, dask.array",
     prepare="client = cubeflight.connect(sys.argv[1])",
     act="""
 b = request["bounds"]
@@ -58,7 +58,7 @@ cube = sum(v.nbytes for n in found.datatree.subtree for v in n.data_vars.values(
 )
 
 BARE = MEASURE.format(
-    imports="import xarray",  # the same libraries in memory
+    imports="import xarray, dask.array",  # the same libraries in memory
     prepare="client = fl.FlightClient(sys.argv[1])",
     act="""
 descriptor = fl.FlightDescriptor.for_command(json.dumps(request).encode())

@@ -20,6 +20,7 @@ from ._errors import (
     PermissionDenied,
     ProtocolError,
     ResourceExhausted,
+    SpansTiles,
     Unauthenticated,
     Unavailable,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "ProtocolError",
     "RadiometryWarning",
     "ResourceExhausted",
+    "SpansTiles",
     "StepError",
     "TileRange",
     "TlmTable",

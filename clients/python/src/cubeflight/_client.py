@@ -191,8 +191,8 @@ class Client:
 
         Args:
             tile: MGRS tile, ``"33TVN"``; or a geometry (shapely, GeoJSON, anything with
-                ``__geo_interface__``), whose bounds are read of the tile that contains it; or a
-                list of geometries, read as one plan of a tile that contains all
+                ``__geo_interface__``), whose bounds, at least 60 m wide, are read of the tile that
+                contains it; or a list of geometries, read as one plan of a tile that contains all
                 (``pip install 'cubeflight[geometry]'``). Where several tiles do, it is the one of
                 the geometry's UTM zone whose edge is farthest.
             datetime: datatake start, both ends included: ``"2021-01-01/2022-01-01"``,
@@ -304,9 +304,9 @@ class Client:
         return {name: self._area(area, rest, chunks, timeout) for name, area in found.items()}
 
     def _area(self, area: Any, rest: dict[str, Any], chunks: Chunks, timeout: float | None) -> Cube:
-        request = _request.build(
-            tile=area.tile, bounds=area.bounds, windows=None, crs=area.crs, **rest
-        )
+        # What is narrower holds no pixel centre of 60 m, perhaps.
+        bounds = _widened(area.bounds, 60.0 * 2 ** (rest["reduce"] or 0))
+        request = _request.build(tile=area.tile, bounds=bounds, windows=None, crs=area.crs, **rest)
         opened = self._open(request, chunks, timeout)
         return Cube(opened.plan, area.tile, opened, other_tiles=area.others, geometry=area.geometry)
 
@@ -387,6 +387,16 @@ class Client:
         info = self._connection.info_of(fl.FlightDescriptor.for_path(*path), timeout)
         read = list(batches(self._connection, info.endpoints, timeout))
         return pa.Table.from_batches(read, schema=info.schema)
+
+
+def _widened(bounds: Sequence[float], least: float) -> list[float]:
+    """Bounds of at least this width and height, about the same middle."""
+    widened = list(bounds)
+    for low, high in ((0, 2), (1, 3)):
+        lacking = max(0.0, least - (bounds[high] - bounds[low]))
+        widened[low] -= lacking / 2
+        widened[high] += lacking / 2
+    return widened
 
 
 def _chunks(chunks: Chunks) -> Chunks:

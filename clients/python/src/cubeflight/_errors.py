@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
 import pyarrow.flight as fl
@@ -59,6 +59,18 @@ class CubeflightError(Exception):
 
 class InvalidRequest(CubeflightError, ValueError):
     """The request itself is wrong: unknown band, inverted bounds, malformed datetime."""
+
+
+class SpansTiles(InvalidRequest):
+    """No tile contains the geometry of a search.
+
+    Attributes:
+        tiles: those that have parts of it, the largest part first.
+        coverage: the share of its area that each has, 0 to 1; of a line of its length.
+    """
+
+    tiles: tuple[str, ...] = ()
+    coverage: Mapping[str, float] = {}
 
 
 class NotFound(CubeflightError, LookupError):
