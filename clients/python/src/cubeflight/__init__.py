@@ -6,6 +6,7 @@
 ...     cube.datatree["measurements/reflectance/r10m"]["b08"]
 """
 
+from ._backend import CubeflightBackend
 from ._client import Client, connect
 from ._cube import Cube, Cubes
 from ._errors import (
@@ -36,6 +37,7 @@ __all__ = [
     "Aborted",
     "Client",
     "Cube",
+    "CubeflightBackend",
     "CubeflightError",
     "Cubes",
     "DataLoss",

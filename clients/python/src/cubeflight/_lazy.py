@@ -202,8 +202,7 @@ def _chunked(dataset: xr.Dataset, chunks: Any, source: Source) -> xr.Dataset:
     names = list(dataset.data_vars)
     if not names:
         return dataset
-    pixel = abs(dataset[names[0]].attrs["proj:transform"][0])
-    side = -1 if source.whole_steps else _CHUNK.get(round(pixel), 1024)
+    side = -1 if source.whole_steps else side_of(dataset[names[0]].attrs)
     defaults = {"time": 1, "y": side, "x": side}
 
     def wanted(dims: Sequence[Any]) -> Any:
@@ -215,6 +214,11 @@ def _chunked(dataset: xr.Dataset, chunks: Any, source: Source) -> xr.Dataset:
     variables = {name: dataset[name].variable for name in names}
     chunked = {name: data.chunk(wanted(data.dims)) for name, data in variables.items()}
     return dataset.assign(chunked)
+
+
+def side_of(attrs: Mapping[str, Any]) -> int:
+    """Pixels along each side of a chunk of a variable with these attributes, by default."""
+    return _CHUNK.get(round(abs(attrs["proj:transform"][0])), 1024)
 
 
 def _known(step: Mapping[str, Any], names: Sequence[str], schema: pa.Schema) -> dict[str, Any]:
