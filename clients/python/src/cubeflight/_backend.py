@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -103,8 +103,8 @@ class CubeflightBackend(BackendEntrypoint):
         path = "/" + (group or "").strip("/")
         if path not in tree.groups:
             raise KeyError(f"the cube has no group {group!r}, it has {', '.join(tree.groups)}")
-        node = tree if path == "/" else tree[path]
-        dataset: xr.Dataset = node.to_dataset(inherit=False)
+        groups = {node.path: node.to_dataset(inherit=False) for node in tree.subtree}
+        dataset = groups[path]
         dataset.set_close(tree.close)
         return dataset
 
@@ -134,11 +134,10 @@ class CubeflightBackend(BackendEntrypoint):
         try:
             # Chunks are xarray's own business.
             tree = client.search(tile, **(asked | given), chunks=None).datatree
+            groups = {node.path: node.to_dataset(inherit=False) for node in tree.subtree}
             opened = {
-                path: _prepared(
-                    tree[path].to_dataset(inherit=False), mask_and_scale, drop_variables
-                )
-                for path in tree.groups
+                path: _prepared(dataset, mask_and_scale, drop_variables)
+                for path, dataset in groups.items()
             }
             result = xr.DataTree.from_dict(opened)
             if group:
@@ -152,7 +151,7 @@ class CubeflightBackend(BackendEntrypoint):
     def open_groups_as_dict(self, filename_or_obj: Any, **arguments: Any) -> dict[str, xr.Dataset]:
         """The groups by their paths."""
         tree = self.open_datatree(filename_or_obj, **arguments)
-        return {path: tree[path].to_dataset(inherit=False) for path in tree.groups}
+        return {node.path: node.to_dataset(inherit=False) for node in tree.subtree}
 
 
 class _Closing:
@@ -200,7 +199,7 @@ def _parse(url: str) -> tuple[str, str, dict[str, Any]]:
     return server, path[1], {"collection": path[0]} | _arguments(parts.query)
 
 
-def _arguments(query: str) -> Mapping[str, Any]:
+def _arguments(query: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, text in parse_qsl(query, keep_blank_values=True):
         if name not in _TEXTS:
