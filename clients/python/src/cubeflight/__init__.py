@@ -30,6 +30,7 @@ from ._radiometry import RadiometryWarning
 from ._references import open_references
 from ._result import Missing, StepError, UnreadableAssetWarning
 from ._tlm import TileRange, TlmTable, tile_ranges
+from ._virtual import virtual
 
 __version__ = "0.1.0"
 
@@ -62,4 +63,5 @@ __all__ = [
     "connect",
     "open_references",
     "tile_ranges",
+    "virtual",
 ]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from . import _flat, _progress, _radiometry
+from . import _flat, _overview, _progress, _radiometry
 from ._builder import Builder
 from ._connection import retryable
 from ._errors import ProtocolError, Unavailable
@@ -189,6 +189,33 @@ class Cube:
             ValueError: the offset of a time step is not known.
         """
         return _radiometry.reflectance(self.datatree)
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the pixels are in memory."""
+        return self._loaded
+
+    def plot_overview(
+        self, band: str | Sequence[str] | None = None, *, columns: int | None = None
+    ) -> Any:
+        """A contact sheet: a small picture of each time step with its date and cloud cover.
+
+        A lazy cube is read at a reduced resolution, which takes a small part of its bytes. One
+        stretch holds for all steps, so that they may be compared; fill is white.
+
+        Args:
+            band: a variable, ``"b08"`` or ``"scl"`` say, or three for red, green and blue; None for
+                a colour image where the bands make one.
+            columns: pictures in a row.
+
+        Returns:
+            A ``matplotlib.figure.Figure``; of more than 200 steps it has every 2nd, 3rd, ...
+
+        Raises:
+            ImportError: matplotlib is not installed (``pip install 'cubeflight[plot]'``).
+            KeyError: the cube has no such variable.
+        """
+        return _overview.overview(self, band, columns)
 
     def _warn(self, note: str | None) -> None:
         if note and not self._warned:

@@ -25,6 +25,11 @@ class Header(NamedTuple):
         """Rows and columns of a whole tile."""
         return self.siz[5], self.siz[4]
 
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """Rows and columns of the image."""
+        return self.siz[1] - self.siz[3], self.siz[0] - self.siz[2]
+
 
 class Tile(NamedTuple):
     """The codestream of one tile, and how many rows and columns it holds."""

@@ -176,7 +176,7 @@ def open_tree(
     times = np.array([micros(step["time"]) for step in found], dtype="datetime64[us]")
     tensors = {column.path for column in all_columns}
     names = [name for name in schema.names if name not in tensors and name not in _UNKNOWN]
-    rows = [_known(step, names, schema) for step in found]
+    rows = [known(step, names, schema) for step in found]
     steps = Steps(schema, all_columns, times, rows, names, matched)
     texts = tuple(step["time"] for step in found)
     arrays: list[Any] = []
@@ -221,7 +221,7 @@ def side_of(attrs: Mapping[str, Any]) -> int:
     return _CHUNK.get(round(abs(attrs["proj:transform"][0])), 1024)
 
 
-def _known(step: Mapping[str, Any], names: Sequence[str], schema: pa.Schema) -> dict[str, Any]:
+def known(step: Mapping[str, Any], names: Sequence[str], schema: pa.Schema) -> dict[str, Any]:
     """What is known of a step by the names of the stream's columns, as reading would give it."""
     told = dict(step.get("metadata") or {}) | {"product_ids": step.get("productIds") or []}
     row: dict[str, Any] = {}

@@ -12,7 +12,7 @@ import xarray as xr
 from ._connection import Connection
 from ._errors import ProtocolError
 from ._lazy import Source, open_tree
-from ._plan import Plan
+from ._plan import Plan, decode
 from ._tree import Steps
 
 # Of what a ticket has left before it expires, so that it does not on its way.
@@ -45,6 +45,13 @@ class Opened:
         if any(end is not None and end.as_py() < soon for end in ends):
             self.info = self.connection.info(self.request, self.timeout)
         return self.info
+
+    def narrowed(self, changes: dict[str, Any]) -> Opened:
+        """A request for some of the same cube, without dask."""
+        request = self.request | changes
+        info = self.connection.info(request, self.timeout)
+        plan = decode(info.app_metadata)
+        return Opened(self.connection, request, info, plan, None, self.timeout)
 
     def tree(self) -> tuple[xr.DataTree, Steps]:
         """The lazy cube, and its time steps."""
