@@ -59,6 +59,10 @@ test-rust: ## Rust tests
 test-python: $(VENV_STAMP) ## Tests of the Python client, against a server in the test process
 	$(VENV_PYTHON) -m pytest clients/python
 
+.PHONY: test-python-versions
+test-python-versions: $(VENV_STAMP) ## The Python client's wheel in each supported Python that is here
+	tools/test-python-versions $(abspath $(VENV_PYTHON))
+
 .PHONY: test-blackbox
 test-blackbox: build $(VENV_STAMP) ## Tests of the binary from outside, over a running server
 	CUBEFLIGHT_BIN="$(BINARY)" $(VENV_PYTHON) -m pytest tests -m 'not long'
@@ -105,6 +109,10 @@ bench-quick: bench-binary $(BENCH_STAMP) ## The same with few dates, to see that
 bench-transport: ## What the transport alone gives, beside a minimal Arrow Flight server
 	$(CARGO) build --release --locked --workspace --example transport
 	$(TARGET)/release/examples/transport
+
+.PHONY: bench-client
+bench-client: bench-binary $(VENV_STAMP) ## The Python client beside a bare pyarrow loop
+	PYTHONPATH=tests $(VENV_PYTHON) -m bench.client --binary "$(BENCH_BINARY)"
 
 .PHONY: fmt
 fmt: ## Format the sources

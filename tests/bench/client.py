@@ -1,6 +1,6 @@
 """What the Python client adds to a bare pyarrow loop that copies into arrays allocated before.
 
-    python -m bench.client --binary target/release/cubeflight [--steps 90] [--rounds 5]
+    make bench-client
 
 Each run is a process of its own, the two side by side in each round, over one server whose caches
 are warm. Prints the medians and their ratios: wall and processor time of reading (imports and

@@ -173,7 +173,7 @@ def _offset(column: Column, values: np.ndarray[Any, Any]) -> xr.Variable:
 def _array(values: list[Any], kind: pa.DataType) -> np.ndarray[Any, Any]:
     if pa.types.is_timestamp(kind):
         return np.array(
-            [np.datetime64("NaT") if value is None else value.replace(tzinfo=None)
+            [np.datetime64("NaT", "us") if value is None else value.replace(tzinfo=None)
              for value in values],
             dtype="datetime64[us]",
         )  # fmt: skip
