@@ -140,6 +140,7 @@ add = _builder.Builder.add
 def told(builder, batch):
     add(builder, batch)
     print("row", flush=True)
+    sys.stdin.readline()
 _builder.Builder.add = told
 with cubeflight.connect(sys.argv[1]) as client:
     cube = client.search({tile!r}, bands={bands!r}, max_message_bytes=300_000)
@@ -156,6 +157,7 @@ def test_an_interrupt_ends_the_stream_at_the_server(made: tuple[Path, Path], tmp
         path = os.path.dirname(os.path.dirname(cubeflight.__file__))
         process = subprocess.Popen(
             [sys.executable, "-c", script, one.url],
+            stdin=subprocess.PIPE,  # holds the load at its first row until it is closed
             stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": path},
             text=True,
@@ -163,7 +165,7 @@ def test_an_interrupt_ends_the_stream_at_the_server(made: tuple[Path, Path], tmp
         assert process.stdout is not None
         assert process.stdout.readline() == "row\n"
         process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=30)
+        rest, _ = process.communicate(timeout=30)  # closes stdin
         assert rest.endswith("interrupted\n") and process.returncode == 0
         assert one.process is not None
         one.process.send_signal(signal.SIGTERM)  # waits for streams, of which none is left
