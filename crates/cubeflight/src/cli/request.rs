@@ -137,7 +137,8 @@ pub(crate) struct PullArgs {
     #[command(flatten)]
     pub(crate) request: RequestArgs,
 
-    /// File to write: .npz (all bands and coordinates) or .png (one time step)
+    /// File to write: .npz (all bands and coordinates), .zarr (a Zarr v3 store, as xarray writes
+    /// it) or .png (one time step)
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
 

@@ -10,25 +10,29 @@ use futures::{StreamExt, TryStreamExt};
 use crate::cli::PullArgs;
 use crate::commands::{connect, flight_info};
 use crate::error::CliError;
-use crate::output::picture;
+use crate::output::{picture, zarr};
 use crate::request;
 
 pub(crate) mod cube;
 mod npz;
+pub(crate) mod step;
 
 use cube::Cube;
 
 pub(crate) async fn run(args: PullArgs) -> Result<(), CliError> {
     let extension = args.out.extension().and_then(|extension| extension.to_str());
-    if !matches!(extension, Some("npz" | "png")) {
-        let text = format!("{}: end the name in .npz or .png", args.out.display());
+    if !matches!(extension, Some("npz" | "png" | "zarr")) {
+        let text = format!("{}: end the name in .npz, .png or .zarr", args.out.display());
         return Err(CliError::usage(&text));
     }
     if args.request.windows.is_some() && extension != Some("npz") {
-        return Err(CliError::usage("a picture shows one window: give --windows with .npz"));
+        return Err(CliError::usage("--windows needs .npz: a picture or a .zarr holds one window"));
     }
     let (cube, summary) = fetch(&args.server, &request::wire(&args.request)?).await?;
     eprintln!("{} time steps of {} bands", cube.steps.len(), summary.shapes.len());
+    if extension == Some("zarr") {
+        return zarr::write(&args.out, &cube);
+    }
     let file = std::fs::File::create(&args.out)
         .map_err(|error| CliError::write(&format!("write {}", args.out.display()), &error))?;
     let file = std::io::BufWriter::new(file);

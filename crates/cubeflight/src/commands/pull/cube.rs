@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, TimestampMicrosecondType, UInt8Type, UInt16Type};
+use arrow_array::types::{Float32Type, UInt8Type, UInt16Type};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::commands::pull::promised;
+use crate::commands::pull::step::{Head, Step, described};
 use crate::error::CliError;
 
 /// Most bytes of a cube that is assembled in memory.
@@ -34,17 +35,10 @@ pub(crate) struct Column {
     block_width: usize,
     /// First six numbers of proj:transform: pixel width, 0, left, 0, -pixel height, top.
     pub(crate) transform: [f64; 6],
+    /// What the stream says of the band, as values.
+    pub(crate) attributes: Map<String, Value>,
     /// Steps, planes, rows, columns; little-endian.
     pub(crate) pixels: Vec<u8>,
-}
-
-/// One time step.
-#[derive(Debug, Clone)]
-pub(crate) struct Step {
-    /// Datatake start, microseconds since 1970.
-    pub(crate) time: i64,
-    pub(crate) status: String,
-    pub(crate) product_ids: String,
 }
 
 /// All of it.
@@ -52,6 +46,8 @@ pub(crate) struct Step {
 pub(crate) struct Cube {
     pub(crate) columns: Vec<Column>,
     pub(crate) steps: Vec<Step>,
+    /// Columns of the stream that describe time steps.
+    pub(crate) described: Vec<Field>,
     /// Column, code and message of what is fill.
     pub(crate) errors: Vec<(String, String, String)>,
     expected: usize,
@@ -83,6 +79,7 @@ impl Cube {
             blocks: columns.iter().map(Column::blocks).max().unwrap_or(1).max(1),
             columns,
             steps: Vec::with_capacity(expected),
+            described: described(schema),
             errors: Vec::new(),
             expected,
             positions: HashMap::new(),
@@ -103,7 +100,8 @@ impl Cube {
     }
 
     fn add_row(&mut self, batch: &RecordBatch, row: usize) -> Result<(), CliError> {
-        let head = Head::of(batch, row).ok_or_else(|| promised(&"a row lacks its step columns"))?;
+        let head = Head::of(batch, row, &self.described)
+            .ok_or_else(|| promised(&"a row lacks its step columns"))?;
         if head.block >= self.blocks {
             return Err(promised(&format!("row-block {} of {}", head.block, self.blocks)));
         }
@@ -111,11 +109,8 @@ impl Cube {
         let (time, skipped) = (described.time, described.status == "skipped");
         let step = match self.positions.get(&time).copied() {
             Some(known) => {
-                // some row-blocks of a step may be whole and others not
-                if let Some(known) = self.steps.get_mut(known)
-                    && known.status != described.status
-                {
-                    "partial".clone_into(&mut known.status);
+                if let Some(step) = self.steps.get_mut(known) {
+                    step.join(described);
                 }
                 known
             }
@@ -151,6 +146,11 @@ impl Cube {
         Ok(position)
     }
 
+    /// The products of all steps, in time order.
+    pub(crate) fn product_ids(&self) -> Vec<&str> {
+        self.steps.iter().flat_map(|step| step.product_ids.split(' ')).collect()
+    }
+
     /// Nothing may be missing at the end. Brings the steps into time order.
     pub(crate) fn finish(&mut self) -> Result<(), CliError> {
         let whole = self.seen.chunks(self.blocks).filter(|seen| seen.iter().all(|seen| *seen));
@@ -173,32 +173,19 @@ impl Cube {
     }
 }
 
-/// What a row says besides its pixels.
-struct Head {
-    step: Step,
-    block: usize,
-    errors: Vec<(String, String, String)>,
-}
-
-impl Head {
-    fn of(batch: &RecordBatch, row: usize) -> Option<Self> {
-        let column = |name: &str| batch.column_by_name(name);
-        let time = column("time")?.as_primitive_opt::<TimestampMicrosecondType>()?.value(row);
-        let status = column("status")?.as_string_opt::<i32>()?.value(row).to_owned();
-        let block = column("block")?.as_primitive_opt::<UInt16Type>()?.value(row);
-        let ids = column("product_ids")?.as_list_opt::<i32>()?.value(row);
-        let ids: Vec<&str> = ids.as_string_opt::<i32>()?.iter().flatten().collect();
-        let errors = column("errors")?.as_list_opt::<i32>()?.value(row);
-        let errors = errors.as_struct_opt()?;
-        let text = |name: &str, at: usize| {
-            Some(errors.column_by_name(name)?.as_string_opt::<i32>()?.value(at).to_owned())
+/// What the stream says of a band: values in JSON, text that is none as it is.
+fn attributes(field: &Field) -> Map<String, Value> {
+    let told = field.metadata().iter();
+    let told = told
+        .filter(|(key, _)| !key.starts_with("ARROW:extension:") && !key.starts_with("cubeflight:"));
+    told.map(|(key, text)| {
+        let value = match key.as_str() {
+            "units" | "long_name" | "standard_name" | "radiometry" => text.as_str().into(),
+            _ => serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()),
         };
-        let errors = (0..errors.len())
-            .map(|at| Some((text("column", at)?, text("code", at)?, text("message", at)?)))
-            .collect::<Option<_>>()?;
-        let step = Step { time, status, product_ids: ids.join(" ") };
-        Some(Self { step, block: usize::from(block), errors })
-    }
+        (key.clone(), value)
+    })
+    .collect()
 }
 
 impl Column {
@@ -245,6 +232,7 @@ impl Column {
             block_rows,
             block_width: width,
             transform,
+            attributes: attributes(field),
             pixels: Vec::new(),
         };
         let Some(list) = list else {
@@ -283,6 +271,7 @@ impl Column {
             block_rows: self.block_rows,
             block_width: self.block_width,
             transform: [pixel_width, a, x, b, pixel_height, y],
+            attributes: self.attributes.clone(),
             pixels: Vec::new(),
         }
     }
@@ -292,6 +281,11 @@ impl Column {
             Some(number) => number + 1,
             None => self.height.div_ceil(self.block_rows),
         }
+    }
+
+    /// The band's name in its group.
+    pub(crate) fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
     }
 
     /// Bytes of one time step.
